@@ -1,0 +1,96 @@
+# Everything there is to do here; `make` alone lists it. Keeps to GNU Make 3.81, which macOS has.
+
+BIN := .venv/bin
+# Suites that are too slow for `make test`, each a folder of tests/ and a target `test-<name>`.
+HEAVY := engine
+BENCHES := $(sort $(patsubst bench/%.py,%,$(filter-out bench/_%,$(wildcard bench/*.py))))
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# Using it
+
+.PHONY: demo
+demo: .venv/.local-stamp ## Start the service, stream a recording of real speech to it, show what comes back
+	@$(BIN)/transcriber demo
+
+.PHONY: run
+run: .venv/.local-stamp ## Run the service on HOST and PORT (127.0.0.1:8080) until Ctrl-C
+	@$(BIN)/transcriber serve
+
+# Working on it
+
+.PHONY: setup
+setup: .venv/.dev-stamp ## Create .venv with everything needed to work on it (PYTHON=... picks the Python)
+
+.PHONY: test
+test: lint ## Static checks, then every quick test; TESTS=... narrows it, as for pytest
+	$(BIN)/python -m pytest $(TESTS)
+
+.PHONY: lint
+lint: .venv/.dev-stamp ## Static checks only: ruff, pyright strict, import contracts
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/basedpyright
+	PYTHONPATH=services $(BIN)/lint-imports --no-logo
+
+.PHONY: fix
+fix: .venv/.dev-stamp ## Format, and mend what can be mended without thinking
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: coverage
+coverage: .venv/.dev-stamp ## The quick tests, and which lines and branches they miss
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(TESTS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+.PHONY: test-engine
+test-engine: .venv/.dev-stamp ## Heavy: the local engine's models, languages and filters on real speech
+	$(BIN)/python -m pytest tests/engine
+
+.PHONY: list-heavy
+list-heavy: # The heavy targets, for .ci/run
+	@echo $(HEAVY:%=test-%)
+
+.PHONY: bench
+bench: .venv/.dev-stamp ## Every measurement; `make bench-<name>` for bench/<name>.py alone, with ARGS=...
+	@for name in $(BENCHES); do echo "==> bench/$$name.py"; $(BIN)/python bench/$$name.py || exit 1; done
+
+.PHONY: $(BENCHES:%=bench-%)
+$(BENCHES:%=bench-%): bench-%: .venv/.dev-stamp
+	@$(BIN)/python bench/$*.py $(ARGS)
+
+COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	--no-annotate --quiet $(if $(UPGRADE),--upgrade)
+
+.PHONY: lock
+lock: .venv/.dev-stamp ## Lock requirements/ anew after a change in pyproject.toml; UPGRADE=1 takes the newest versions
+	$(COMPILE) pyproject.toml --extra server --extra local --extra mic --group dev --group engine-tests \
+	  --output-file requirements/dev.txt
+	$(COMPILE) pyproject.toml --extra server --extra local --constraint requirements/dev.txt \
+	  --output-file requirements/local.txt
+	$(COMPILE) pyproject.toml --extra server --constraint requirements/dev.txt --output-file requirements/server.txt
+	printf 'hatchling\neditables\n' | $(COMPILE) - --constraint requirements/dev.txt \
+	  --output-file requirements/build.txt
+
+.PHONY: clean
+clean: ## Remove everything that make made; recordings in data/ stay
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.* mutants build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps say what .venv holds: enough to use it, quicker to install, or all that is locked.
+
+.venv/.local-stamp: requirements/local.txt requirements/build.txt pyproject.toml
+	@.ci/setup local
+	@touch $@
+
+.venv/.dev-stamp: requirements/dev.txt requirements/build.txt pyproject.toml
+	@.ci/setup dev
+	@touch .venv/.local-stamp $@

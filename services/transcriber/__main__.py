@@ -1,0 +1,102 @@
+"""The `transcriber` command and its sub-commands."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import transcriber
+from transcriber.client import demo, stream
+
+_EXIT_USAGE = 2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one sub-command; its exit code."""
+    parser = argparse.ArgumentParser(prog="transcriber", description="Real-time transcription.")
+    parser.add_argument("--version", action="version", version=transcriber.__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    serve = commands.add_parser("serve", help="run the service; settings come from the environment and .env")
+    serve.set_defaults(run=_serve)
+    doctor = commands.add_parser("doctor", help="say which engine, model, store and limits would be used")
+    doctor.set_defaults(run=_doctor)
+    streaming = commands.add_parser("stream", help="send a file, standard input or the microphone, and show the text")
+    stream.add_arguments(streaming)
+    streaming.set_defaults(run=_run_client(stream.run))
+    showing = commands.add_parser("demo", help="start a service of its own, and show it at work on bundled speech")
+    demo.add_arguments(showing)
+    showing.set_defaults(run=_run_client(demo.run))
+    parsed = parser.parse_args(arguments)
+    return parsed.run(parsed)
+
+
+def _run_client(
+    command: Callable[[argparse.Namespace], Coroutine[Any, Any, int]],
+) -> Callable[[argparse.Namespace], int]:
+    return lambda arguments: asyncio.run(command(arguments))
+
+
+def _limit_threads() -> None:
+    """Many small products run side by side here; BLAS threads would only spin. Read when numpy is first imported."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def _complain(problem: str) -> int:
+    sys.stderr.write(f"transcriber: {problem}\n")
+    return _EXIT_USAGE
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    _limit_threads()
+    from transcriber import logs, server
+    from transcriber.app import create_app
+    from transcriber.settings import Settings, SettingsError
+
+    try:
+        settings = Settings.from_environment()
+        logs.set_up(settings.log_format, settings.log_level)
+        listener = server.bind(settings.host, settings.port)
+    except SettingsError as wrong:
+        return _complain("wrong settings:\n  " + "\n  ".join(wrong.problems))
+    except server.BindError as taken:
+        return _complain(f"{taken} (HOST, PORT)")
+    serving = server.run(
+        create_app(settings),
+        listener,
+        ping_seconds=settings.ping_seconds,
+        max_message_bytes=settings.max_message_bytes,
+        drain_seconds=settings.drain_seconds,
+    )
+    with listener, asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(serving)
+    return 0
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's loop where it is installed."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    _limit_threads()
+    from transcriber.doctor import report
+    from transcriber.settings import Settings, SettingsError
+
+    try:
+        settings = Settings.from_environment()
+    except SettingsError as wrong:
+        return _complain("wrong settings:\n  " + "\n  ".join(wrong.problems))
+    lines, healthy = report(settings)
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0 if healthy else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

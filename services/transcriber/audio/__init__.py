@@ -1,0 +1,1 @@
+"""Bytes in, 16 kHz samples out."""

@@ -1,0 +1,136 @@
+"""`transcriber demo`: starts the service, streams a recording to it as it was spoken, and says where the results lie."""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import AsyncGenerator, Generator
+from pathlib import Path
+from typing import IO
+
+from transcriber.client import stream
+from transcriber.client.display import Display
+
+START_TIMEOUT_SECONDS = 180
+"""A first start may read the speech model from a cold disk."""
+STOP_TIMEOUT_SECONDS = 30
+POLL_SECONDS = 0.1
+LOG_TAIL_BYTES = 2000
+
+_QUICK_STOP = {"DRAIN_SECONDS": "5"}
+"""Nobody but the demo uses the service."""
+
+
+class ServiceFailed(Exception):
+    """The service did not start, or not in time."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Everything `run` reads."""
+    parser.add_argument("audio", nargs="?", default="demo/lj001.wav", help="the recording (%(default)s)")
+    parser.add_argument("--data-dir", default="data", help="where the service keeps what it makes (%(default)s)")
+
+
+async def run(arguments: argparse.Namespace) -> int:
+    """The whole command; its exit codes are those of `transcriber stream`."""
+    port = _free_port()
+    try:
+        with _cancelled_by_signals():
+            async with _service(port, Path(arguments.data_dir).resolve()):
+                return await run_demo(f"ws://127.0.0.1:{port}/ws", arguments.audio)
+    except ServiceFailed as failure:
+        print(f"transcriber: service_failed: {failure}", file=sys.stderr)
+        return stream.DISCONNECTED
+    except asyncio.CancelledError:
+        return stream.INTERRUPTED
+
+
+async def run_demo(url: str, path: str) -> int:
+    """Stream `path` at the speed it was spoken, show its text as it comes, then where recording and transcript lie."""
+    parser = argparse.ArgumentParser()
+    stream.add_arguments(parser)
+    arguments = parser.parse_args([path, "--url", url, "--realtime", "--interim"])
+    stream.use_utf8()
+    return await stream.transcribe(arguments, Display(sys.stdout, sys.stderr, summary=True))
+
+
+@contextlib.asynccontextmanager
+async def _service(port: int, data_dir: Path) -> AsyncGenerator[None, None]:
+    """The service as a child process with the local engine, from when it answers to the end of the block.
+
+    It gets a session of its own: Ctrl-C in the terminal is for the streaming, which ends the audio and waits for its
+    text.
+    """
+    settings = {"ENGINE": "local", "HOST": "127.0.0.1", "PORT": str(port), "DATA_DIR": str(data_dir), **_QUICK_STOP}
+    command = [sys.executable, "-m", "transcriber", "serve"]
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(  # noqa: ASYNC220 - starting a process takes milliseconds and nothing else runs yet
+            command, env={**os.environ, **settings}, stdout=log, stderr=log, start_new_session=True
+        )
+        try:
+            print("Starting the service with the local engine …", file=sys.stderr, flush=True)
+            await _until_healthy(process, port, log)
+            yield
+        finally:
+            await _stop(process)
+
+
+async def _until_healthy(process: subprocess.Popen[bytes], port: int, log: IO[bytes]) -> None:
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    deadline = time.monotonic() + START_TIMEOUT_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            log.seek(0)
+            last = log.read()[-LOG_TAIL_BYTES:].decode(errors="replace").strip()
+            raise ServiceFailed(f"it ended with exit code {process.returncode}, having said:\n{last}")
+        with contextlib.suppress(OSError):  # not listening yet, or 503; both are OSErrors of urllib
+            await asyncio.to_thread(_get, direct, f"http://127.0.0.1:{port}/health")
+            return
+        await asyncio.sleep(POLL_SECONDS)
+    raise ServiceFailed(f"it does not answer after {START_TIMEOUT_SECONDS} s")
+
+
+def _get(opener: urllib.request.OpenerDirector, url: str) -> None:
+    with opener.open(url, timeout=5):
+        pass
+
+
+async def _stop(process: subprocess.Popen[bytes]) -> None:
+    """SIGTERM, and a kill if that does not end it; also when this task is cancelled meanwhile."""
+    process.terminate()
+    deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
+    try:
+        while process.poll() is None and time.monotonic() < deadline:
+            await asyncio.sleep(POLL_SECONDS)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+@contextlib.contextmanager
+def _cancelled_by_signals() -> Generator[None, None, None]:
+    """Have the end of this process end the child first: SIGTERM and a closed terminal cancel the current task."""
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None
+    signals = (signal.SIGTERM, signal.SIGHUP)
+    for number in signals:
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        yield
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -1,0 +1,171 @@
+"""What `transcriber stream` shows: finals as lines on standard output, what is under way in one line below them."""
+
+import json
+import os
+import unicodedata
+from typing import TextIO
+
+from transcriber.client.events import Complete, Event, Failed, Partial, Transcription, TranscriptionLate, Warned
+
+BAR_CELLS = 20
+DEFAULT_WIDTH = 80
+
+_DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
+_CLEAR_LINE = "\r\x1b[K"
+
+
+class Display:
+    """Writes events as text or as JSON, one a line. Anything that moves is only drawn on a terminal."""
+
+    def __init__(self, out: TextIO, err: TextIO, *, as_json: bool = False, summary: bool | None = None) -> None:
+        """`summary` ends with what was heard and stored, on `err`; by default, if that is a terminal."""
+        self._out, self._err, self._as_json = out, err, as_json
+        self._summary = _is_terminal(err) if summary is None else summary
+        self._out_is_terminal = _is_terminal(out)
+        self._moving = err if _is_terminal(err) else out if self._out_is_terminal and not as_json else None
+        self._progress: float | None = None
+        self._partial: Partial | None = None
+        self._drawn = ""
+
+    def show(self, event: Event) -> None:
+        """Raises:
+        BrokenPipeError: nobody reads standard output any more.
+        """
+        if isinstance(event, Transcription | TranscriptionLate | Failed) and self._concerns(event.utterance):
+            self._partial = None
+        if self._as_json:
+            self._write_line(json.dumps(event.message, ensure_ascii=False, separators=(",", ":")))
+        elif isinstance(event, Partial):
+            self._partial = event
+        elif isinstance(event, Transcription | TranscriptionLate) and event.text.strip():
+            self._write_line(final_line(event, with_times=self._out_is_terminal))
+        if isinstance(event, Warned):
+            self.complain(event.code, event.text)
+        elif isinstance(event, Failed) and not event.fatal:
+            self.complain(event.code, _with_range(event))
+        self._draw()
+
+    def progress(self, fraction: float) -> None:
+        """How much is done, from 0 to 1."""
+        self._progress = min(max(fraction, 0.0), 1.0)
+        self._draw()
+
+    def complain(self, code: str, message: str) -> None:
+        """One line for people and logs, whatever else is shown."""
+        self.clear()
+        print(f"transcriber: {code}: {printable(message)}", file=self._err, flush=True)
+
+    def close(self, complete: Complete | None = None) -> None:
+        """Take away what moves, and sum up."""
+        self._progress = self._partial = None
+        self.clear()
+        if complete is not None and self._summary:
+            for line in closing_lines(complete):
+                print(line, file=self._err, flush=True)
+
+    def clear(self) -> None:
+        if self._moving is not None and self._drawn:
+            self._moving.write(_CLEAR_LINE)
+            self._moving.flush()
+            self._drawn = ""
+
+    def _concerns(self, utterance: int | None) -> bool:
+        return self._partial is not None and self._partial.utterance == utterance
+
+    def _write_line(self, line: str) -> None:
+        self.clear()
+        self._out.write(line + "\n")
+        self._out.flush()
+
+    def _draw(self) -> None:
+        if self._moving is None:
+            return
+        line = status_line(_width(self._moving), self._progress, self._partial)
+        if line != self._drawn:
+            self._moving.write(_CLEAR_LINE + line)
+            self._moving.flush()
+            self._drawn = line
+
+
+def final_line(event: Transcription | TranscriptionLate, *, with_times: bool) -> str:
+    text = printable(event.text)
+    return f"[{clock(event.start)} – {clock(event.end)}] {text}" if with_times else text
+
+
+def status_line(width: int, progress: float | None, partial: Partial | None) -> str:
+    """Bar and the newest words in less than `width` cells, so that no terminal wraps it; stable words stand out."""
+    bar = "" if progress is None else _bar(progress)
+    if partial is None:
+        return bar if cells(bar) < width else ""
+    separator = " " if bar else ""
+    room = width - 1 - cells(bar) - len(separator)
+    text = printable(partial.text)
+    settled = len(" ".join(text.split(" ")[: partial.stable_words]))
+    shown = fitting_tail(text, room)
+    unsettled_from = max(0, len(shown) - (len(text) - settled))
+    return f"{bar}{separator}{shown[:unsettled_from]}{_DIM}{shown[unsettled_from:]}{_PLAIN}"
+
+
+def _bar(progress: float) -> str:
+    filled = int(progress * BAR_CELLS)
+    return f"{'█' * filled}{'░' * (BAR_CELLS - filled)} {int(progress * 100):3d}%"
+
+
+def closing_lines(complete: Complete) -> list[str]:
+    heard = f"{complete.duration_seconds:.1f} s of audio, {complete.speech_seconds:.1f} s of speech"
+    state = [] if complete.storage.state == "stored" else [f"storage: {complete.storage.state}"]
+    files = [f"{kind}: {location}" for kind, location in complete.storage.locations.items()]
+    return [printable(line) for line in (heard, *state, *files)]
+
+
+def _with_range(event: Failed) -> str:
+    if event.start is None or event.end is None:
+        return event.text
+    return f"{clock(event.start)} – {clock(event.end)} has no text: {event.text}"
+
+
+def clock(seconds: float) -> str:
+    """`1:02:03.4`; hours only where there are some."""
+    tenths = round(max(seconds, 0.0) * 10)
+    minutes, tenths = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    rest = f"{tenths // 10:02d}.{tenths % 10}"
+    return f"{hours}:{minutes:02d}:{rest}" if hours else f"{minutes}:{rest}"
+
+
+def printable(text: str) -> str:
+    """One line of `text` without control characters: no server moves the cursor or ends the line."""
+    kept = "".join(" " if unicodedata.category(character) in ("Cc", "Zl", "Zp") else character for character in text)
+    return " ".join(kept.split())
+
+
+def cells(text: str) -> int:
+    """How many cells of a terminal `text` takes."""
+    return sum(_character_cells(character) for character in text)
+
+
+def fitting_tail(text: str, width: int) -> str:
+    """The end of `text` that fits into `width` cells; an ellipsis stands for what went before it."""
+    if cells(text) <= width:
+        return text
+    start, left = len(text), width - 1
+    while start > 0 and (left := left - _character_cells(text[start - 1])) >= 0:
+        start -= 1
+    return "…" + text[start:] if width > 0 else ""
+
+
+def _character_cells(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _width(stream: TextIO) -> int:
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or DEFAULT_WIDTH
+    except (OSError, ValueError):
+        return DEFAULT_WIDTH

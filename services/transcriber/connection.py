@@ -1,0 +1,120 @@
+"""One client's socket: a reader that only spools, and a writer that only tells what the spool holds."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from transcriber.events import Command, Disconnected, Ended, Error, Rejected, Started
+from transcriber.sessions import Live
+from transcriber.spool import SpoolFull
+from transcriber.wire.protocol import Accepted, Audio, KeepAlive, WireProtocol
+
+log = logging.getLogger(__name__)
+
+
+class SocketClosed(Exception):
+    """The client is gone, or has closed."""
+
+
+class Socket(Protocol):
+    """An accepted WebSocket."""
+
+    async def receive(self) -> bytes | str:
+        """Raises SocketClosed."""
+        ...
+
+    async def send(self, message: bytes | str) -> None:
+        """Raises SocketClosed."""
+        ...
+
+    async def close(self, code: int, reason: str) -> None: ...
+
+
+class Connection:
+    """Lives as long as its socket; the session it serves may outlive it."""
+
+    def __init__(self, socket: Socket, protocol: WireProtocol, accepted: Accepted, live: Live) -> None:
+        self._socket = socket
+        self._protocol = protocol
+        self._accepted = accepted
+        self._live = live
+        self._spool = live.spool
+
+    async def run(self) -> None:
+        """Until the session is told to its end, or the client is gone."""
+        self._live.hold()
+        reader = asyncio.create_task(self._read(), name="reader")
+        writer = asyncio.create_task(self._write(), name="writer")
+        try:
+            await asyncio.wait((reader, writer), return_when=asyncio.FIRST_COMPLETED)
+            if reader.done() and not writer.done() and self._live.resumable:
+                self._live.left()
+        finally:
+            for task in (reader, writer):
+                task.cancel()
+            for outcome in await asyncio.gather(reader, writer, return_exceptions=True):
+                if isinstance(outcome, Exception) and not isinstance(outcome, SocketClosed):
+                    log.error("connection failed", exc_info=outcome, extra={"session": self._live.session_id})
+            if not self._live.resumable:
+                self._live.end(Disconnected())
+            self._live.release()
+
+    async def _read(self) -> None:
+        """Spool what comes. Anything behind the end of the audio is read, so that the close is seen, and left."""
+        with contextlib.suppress(SocketClosed):
+            while True:
+                for received in self._protocol.receive(await self._socket.receive()):
+                    if self._live.ended or isinstance(received, KeepAlive):
+                        continue
+                    self._take(received)
+
+    def _take(self, received: Audio | Command) -> None:
+        if isinstance(received, Audio):
+            if not self._live.started:
+                self._live.command(Started(self._accepted.options))
+            try:
+                self._spool.append_audio(received.data)
+            except SpoolFull:
+                message = "The session has used up the bytes that it may send."
+                self._live.end(Rejected(Error("session_too_large", message, close_code=1009)))
+            except OSError:
+                log.exception("spool failed", extra={"session": self._live.session_id})
+                message = "The service can't store more audio; what was sent before is kept."
+                self._live.end(Rejected(Error("storage_full", message, close_code=1011)))
+        elif isinstance(received, Ended | Disconnected):
+            self._live.end(received)
+        else:
+            self._live.command(received)
+
+    async def _write(self) -> None:
+        """Tell events in order, and of partials and acks the newest, until the session is closed."""
+        events = self._spool.events()
+        behind = self._accepted.last_event
+        while True:
+            self._spool.outgoing.clear()
+            closed = self._spool.closed
+            while (numbered := events.next()) is not None:
+                number, event = numbered
+                # What was told before a resume still passes through the protocol: it may need its state.
+                messages = self._protocol.send(event, number)
+                if number > behind:
+                    await self._send(messages)
+            if behind:
+                behind = 0
+                status = replace(self._live.status, received_bytes=self._spool.received_bytes)
+                await self._send(self._protocol.send(status, None))
+            for offer in self._spool.take_offers():
+                await self._send(self._protocol.send(offer, None))
+            if closed is not None:
+                await self._socket.close(closed.code, closed.reason)
+                return
+            await self._spool.outgoing.wait()
+
+    async def _send(self, messages: Sequence[bytes | str]) -> None:
+        for message in messages:
+            await self._socket.send(message)
+
+

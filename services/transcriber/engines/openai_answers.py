@@ -1,0 +1,140 @@
+"""What an answer of the transcription API says: text, words with times where there are some, and whether to believe it.
+Pure."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+import openai
+
+from transcriber.engines.engine import Recognition
+from transcriber.engines.languages import UNSPACED, code_of
+from transcriber.engines.whisper_guard import certain_surplus, is_noise
+from transcriber.transcript import Word
+
+_DENSE = 2.4
+"""Whisper's own threshold: text that zlib shrinks to less than 1/2.4 repeats itself."""
+_DOUBTFUL_LOG_PROBABILITY = -1.0
+"""Mean of a whole text, where the model says nothing about silence."""
+_LATE_SECONDS = 1.0
+"""Word times so far after the end of the audio are in another unit."""
+
+
+class _TimedWord(openai.BaseModel):
+    word: str
+    start: float
+    end: float
+
+
+class _Segment(openai.BaseModel):
+    text: str
+    start: float
+    end: float
+    avg_logprob: float | None = None
+    compression_ratio: float | None = None
+    no_speech_prob: float | None = None
+
+    @property
+    def doubtful(self) -> bool:
+        return (self.compression_ratio or 0) > _DENSE or is_noise(self.avg_logprob or 0, self.no_speech_prob or 0)
+
+
+class _Language(openai.BaseModel):
+    code: str
+
+
+class _Token(openai.BaseModel):
+    logprob: float
+
+
+class _Answer(openai.BaseModel):
+    """`json` and `verbose_json` in one: what is missing was not asked for, or is unknown to the server."""
+
+    text: str
+    language: str | None = None
+    languages: list[_Language] | None = None
+    logprobs: list[_Token] | None = None
+    segments: list[_Segment] | None = None
+    words: list[_TimedWord] | None = None
+
+    @property
+    def detected(self) -> str | None:
+        if self.languages:
+            return code_of(self.languages[0].code)
+        return code_of(self.language or "")
+
+
+def read(body: bytes, *, seconds: float, language: str | None) -> Recognition:
+    """What the answer `body` says of `seconds` of audio; `language` is the text's, None if the answer is to tell.
+
+    Raises:
+        ValueError: it is no answer.
+    """
+    answer = _Answer.model_validate_json(body)
+    language = language or answer.detected
+    text, words = _believed(answer)
+    text = _without_loop(text, language)
+    if not any(map(str.isalnum, text)):
+        return Recognition("", language=language)
+    timed = tuple(_timed(text, words, seconds, language)) if _plausible(words, seconds) else ()
+    return Recognition(text, timed, "model", language) if timed else Recognition(text, language=language)
+
+
+def _believed(answer: _Answer) -> tuple[str, Sequence[_TimedWord]]:
+    """Text and words without what the model itself doubts."""
+    tokens, segments, words = answer.logprobs or [], answer.segments or [], answer.words or []
+    if tokens and sum(token.logprob for token in tokens) / len(tokens) < _DOUBTFUL_LOG_PROBABILITY:
+        return "", ()
+    kept = [segment for segment in segments if not segment.doubtful]
+    if len(kept) == len(segments):
+        return answer.text.strip(), words
+    text = " ".join(segment.text.strip() for segment in kept)
+    return text, [word for word in words if any(_within(word, segment) for segment in kept)]
+
+
+def _within(word: _TimedWord, segment: _Segment) -> bool:
+    return segment.start <= (word.start + word.end) / 2 <= segment.end
+
+
+def _without_loop(text: str, language: str | None) -> str:
+    """Text without the copies of a phrase at its end; nothing at all where a phrase and its copies are all of it."""
+    pieces = re.findall(r"\d+|\D", text) if language in UNSPACED else re.findall(r"\S+\s*", text)
+    surplus = certain_surplus(pieces)
+    if not surplus:
+        return text
+    plain = [_letters(piece) for piece in pieces]
+    kept = len(pieces) - surplus
+    return "" if plain[kept:] == plain[:surplus] else "".join(pieces[:kept]).rstrip()
+
+
+def _plausible(words: Sequence[_TimedWord], seconds: float) -> bool:
+    return bool(words) and all(0 <= word.start <= word.end <= seconds + _LATE_SECONDS for word in words)
+
+
+def _timed(text: str, words: Sequence[_TimedWord], seconds: float, language: str | None) -> Iterator[Word]:
+    """The words of `text` as written, with the times of the model's own, which have no punctuation and may be cut
+    otherwise; none where the letters differ, the model's own where text has no spaces."""
+    written = [word.word.strip() for word in words] if language in UNSPACED else text.split()
+    spans = list(_letter_spans(words))
+    if "".join(map(_letters, written)) != "".join(_letters(word.word) for word in words):
+        return
+    first, latest = 0, 0.0
+    for token in written:
+        after = first + len(_letters(token))
+        start, end = (spans[first][0], spans[after - 1][1]) if after > first else (latest, latest)
+        start = min(max(start, latest), seconds)
+        latest = min(max(end, start), seconds)
+        yield Word(token, round(start, 3), round(latest, 3))
+        first = after
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text.casefold()))
+
+
+def _letter_spans(words: Sequence[_TimedWord]) -> Iterator[tuple[float, float]]:
+    """Start and end of every letter, all in a word equally long."""
+    for word in words:
+        count = len(_letters(word.word))
+        length = (word.end - word.start) / max(count, 1)
+        for index in range(count):
+            yield word.start + index * length, word.start + (index + 1) * length

@@ -1,0 +1,86 @@
+"""How much of its window Whisper is shown, how long an answer may be, and which answers are not to be trusted. Pure."""
+
+import math
+from collections.abc import Sequence
+
+from transcriber.audio.pcm import SAMPLE_RATE
+
+FRAMES_PER_SECOND = 100
+"""Mel frames."""
+FULL_FRAMES = 3000
+"""Whisper's own window, 30 s: what it was trained on."""
+MAX_TOKENS = 224
+"""Half of the 448 positions of its decoder; the other half is for the prompt."""
+
+_MARGIN_SECONDS = 2
+"""Of padding after the audio in a trimmed window; without it Whisper seldom ends its answer."""
+_TOKENS_PER_SECOND = 5
+_SPARE_TOKENS = 8
+
+_SILENT_PEAK = 10 ** (-65 / 20)
+"""−65 dBFS: below it is digital silence, not a quiet speaker."""
+
+# Whisper's own thresholds for silence, and one for what it says of noise although it takes it for speech.
+_NO_SPEECH_PROBABILITY = 0.6
+_DOUBTFUL_LOG_PROBABILITY = -1.0
+_NOISE_LOG_PROBABILITY = -1.5
+
+_SUSPECT_COPIES = {1: 4, 2: 3}
+"""Copies of one or two words at the end that look like a loop; of longer phrases, two do."""
+_CERTAIN_MORE = 2
+"""So many copies more are a loop even to somebody who has heard them all."""
+
+
+def trimmed_frames(samples: int) -> int:
+    """The window for so many samples; a function of their number alone, so that batch-mates never matter."""
+    seconds = math.ceil(samples / SAMPLE_RATE) + _MARGIN_SECONDS
+    return min(seconds * FRAMES_PER_SECOND, FULL_FRAMES)
+
+
+def token_cap(frames: int) -> int:
+    """The longest answer for a window: faster speech than anybody's in a trimmed one, Whisper's own limit in a full."""
+    if frames >= FULL_FRAMES:
+        return MAX_TOKENS
+    return _TOKENS_PER_SECOND * (frames // FRAMES_PER_SECOND - _MARGIN_SECONDS) + _SPARE_TOKENS
+
+
+def is_silent(peak: float) -> bool:
+    """Whether audio whose largest sample is `peak` holds nothing at all."""
+    return peak < _SILENT_PEAK
+
+
+def is_noise(log_probability: float, no_speech_probability: float) -> bool:
+    """Whether an answer is what Whisper makes up for audio without speech; the first is the average of its tokens."""
+    if log_probability < _NOISE_LOG_PROBABILITY:
+        return True
+    return log_probability < _DOUBTFUL_LOG_PROBABILITY and no_speech_probability > _NO_SPEECH_PROBABILITY
+
+
+def suspect_surplus(words: Sequence[str]) -> int:
+    """How many words at the end seem to repeat those before. A trimmed window mostly fails by saying it all twice."""
+    plain = _plain(words)
+    half = len(plain) // 2
+    doubled = half if half and plain[:half] == plain[half:] else 0
+    return max(doubled, _surplus(plain, more=0))
+
+
+def certain_surplus(words: Sequence[str]) -> int:
+    """How many words at the end repeat those before so often that nobody said them."""
+    return _surplus(_plain(words), more=_CERTAIN_MORE)
+
+
+def _plain(words: Sequence[str]) -> list[str]:
+    """Words without case and punctuation; what is only punctuation stays."""
+    return ["".join(filter(str.isalnum, word.casefold())) or word.strip() for word in words]
+
+
+def _surplus(words: Sequence[str], *, more: int) -> int:
+    """The longest stretch at the end that comes after its first copy, whatever the phrase's length."""
+    surplus = 0
+    for period in range(1, len(words) // 2 + 1):
+        run = 0
+        while run < len(words) - period and words[-1 - run] == words[-1 - run - period]:
+            run += 1
+        if run + period >= (_SUSPECT_COPIES.get(period, 2) + more) * period:
+            surplus = max(surplus, run)
+    return surplus

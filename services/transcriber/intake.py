@@ -1,0 +1,164 @@
+"""From the spool's bytes and commands to what a session hears: decode, keep samples, detect, and keep it all in order."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from transcriber.audio.decoder import Block, DecodeError, Decoder
+from transcriber.audio.pcm import FRAME_SAMPLES, SILENCE_DBFS
+from transcriber.audio.samples import Samples
+from transcriber.chunks import Chunks
+from transcriber.events import (
+    Clear,
+    Command,
+    Disconnected,
+    Draining,
+    Ended,
+    Finalize,
+    Input,
+    Options,
+    Probabilities,
+    Rejected,
+    Stalled,
+    Started,
+)
+from transcriber.spool import Messages, Spool
+from transcriber.vad.detector import Detector, DetectorTrack, Frames
+
+_READ_BYTES = 32 << 10
+_BATCH_FRAMES = 32
+"""Frames of one track judged in one call: a second of audio."""
+
+_LAST = (Ended, Disconnected, Draining)
+_CUTTING = (Stalled, Finalize, Clear, Rejected, *_LAST)
+"""Commands before which everything received must be decoded."""
+
+
+class Intake:
+    """Reads one session's spool from the start, once.
+
+    `decoder_for` makes the decoder for declared options; `room` is awaited before audio is read, so that samples and
+    recognitions waiting for an engine stay bounded; `stall_after` says how many seconds without audio are a pause,
+    None while nobody speaks.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        detector: Detector,
+        decoder_for: Callable[[Options], Decoder],
+        *,
+        room: Callable[[], Any],
+        stall_after: Callable[[], float | None],
+    ) -> None:
+        self.samples = Samples()
+        self.chunks = Chunks()
+        self.decoder: Decoder | None = None
+        self._broken = False
+        self._spool = spool
+        self._cursor = spool.inputs()
+        self._detector = detector
+        self._decoder_for = decoder_for
+        self._room = room
+        self._stall_after = stall_after
+        self._tracks: list[DetectorTrack] = []
+        self.judged = 0
+        """Samples of every track that the detector has seen."""
+
+    @property
+    def position_bytes(self) -> int:
+        """Bytes of audio read so far."""
+        return self._cursor.position
+
+    async def inputs(self) -> AsyncIterator[Input]:
+        """Everything the session hears, in order; ends after the command behind which no audio comes."""
+        while True:
+            self._spool.incoming.clear()
+            piece = self._cursor.next(_READ_BYTES)
+            if piece is None:
+                await self._wait()
+            elif isinstance(piece, Messages):
+                self.chunks.add(piece)
+            elif isinstance(piece, bytes):
+                await self._room()
+                async for heard in self._take(piece):
+                    yield heard
+            else:
+                async for heard in self._command(piece):
+                    yield heard
+                if isinstance(piece, _LAST):
+                    return
+
+    async def _wait(self) -> None:
+        """Until something comes; a wait too long while somebody speaks is itself something."""
+        try:
+            async with asyncio.timeout(self._stall_after()):
+                await self._spool.incoming.wait()
+        except TimeoutError:
+            self._spool.append_command(Stalled())
+
+    async def _take(self, data: bytes) -> AsyncIterator[Input]:
+        if self.decoder is None or self._broken:
+            return
+        try:
+            block = await self.decoder.decode(data)
+        except DecodeError as problem:
+            self._broken = True
+            yield Rejected(problem.error, self.samples.end)
+            return
+        async for heard in self._judge(block):
+            yield heard
+
+    async def _command(self, command: Command) -> AsyncIterator[Input]:
+        if isinstance(command, Started) and self.decoder is None:
+            try:
+                self.decoder = self._decoder_for(command.options)
+            except DecodeError as problem:
+                yield Rejected(problem.error)
+                return
+        if isinstance(command, _CUTTING) and self.decoder is not None and not self._broken:
+            last = isinstance(command, _LAST)
+            try:
+                block = await (self.decoder.close() if last else self.decoder.flush())
+            except DecodeError as problem:
+                yield Rejected(problem.error, self.samples.end)
+            else:
+                async for heard in self._judge(block, last=last):
+                    yield heard
+        yield replace(command, at=self.samples.end)
+
+    async def _judge(self, block: Block, *, last: bool = False) -> AsyncIterator[Probabilities]:
+        """Probabilities of all whole frames; of the `last` one, filled up with zeros, too."""
+        if block.shape[1]:
+            self.samples.append(block)
+        self.chunks.decoded(self._cursor.position, self.samples.end)
+        while len(self._tracks) < block.shape[0]:
+            self._tracks.append(self._detector.track())
+        while (count := self._frames(last=last)) > 0:
+            first = self.judged
+            frames = [self._read(track, count) for track in range(len(self._tracks))]
+            judged = await asyncio.gather(*(track.detect(part) for track, part in zip(self._tracks, frames, strict=True)))
+            self.judged += count * FRAME_SAMPLES
+            for track, values in enumerate(judged):
+                yield Probabilities(track, first, tuple(values.tolist()), _levels(frames[track]))
+
+    def _frames(self, *, last: bool) -> int:
+        waiting = self.samples.end - self.judged
+        whole = -(-waiting // FRAME_SAMPLES) if last else waiting // FRAME_SAMPLES
+        return min(whole, _BATCH_FRAMES)
+
+    def _read(self, track: int, count: int) -> Frames:
+        """So many frames from where the detector stands, shape (count, 512)."""
+        stop = self.judged + count * FRAME_SAMPLES
+        samples = self.samples.read(track, self.judged, min(stop, self.samples.end))
+        missing = stop - self.judged - len(samples)
+        return (np.pad(samples, (0, missing)) if missing else samples).reshape(count, FRAME_SAMPLES)
+
+
+def _levels(frames: Frames) -> tuple[float, ...]:
+    """The level of each frame in dBFS, of a full-scale square wave."""
+    power = np.mean(np.square(frames), axis=1)
+    return tuple((10.0 * np.log10(np.maximum(power, 10.0 ** (SILENCE_DBFS / 10)))).tolist())

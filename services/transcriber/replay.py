@@ -1,0 +1,44 @@
+"""What a session was told before the process that ran it ended: it wins over what would be computed now."""
+
+from transcriber.events import Error, EngineFailed, Event, Failed, Hypothesis, Transcription
+from transcriber.spool import Spool
+
+
+class Replay:
+    """The events in a spool when its work begins, by what they are about. Empty for a new session."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._told: set[tuple[object, ...]] = set()
+        self._results: dict[int, Hypothesis | EngineFailed] = {}
+        cursor = spool.events()
+        while (numbered := cursor.next()) is not None:
+            event = numbered[1]
+            self._told.add(_identity(event))
+            if isinstance(event, Transcription):
+                self._results[event.utterance] = Hypothesis(
+                    event.utterance, event.text, event.words, True, event.language, event.times
+                )
+            elif isinstance(event, Failed) and event.utterance is not None:
+                self._results[event.utterance] = EngineFailed(
+                    event.utterance, Error(event.error.code, event.error.message)
+                )
+
+    def told(self, event: Event) -> bool:
+        """Whether the event was told before; each counts once."""
+        identity = _identity(event)
+        if identity in self._told:
+            self._told.remove(identity)
+            return True
+        return False
+
+    def result(self, utterance: int) -> Hypothesis | EngineFailed | None:
+        """The final that was told of an utterance."""
+        return self._results.pop(utterance, None)
+
+
+def _identity(event: Event) -> tuple[object, ...]:
+    if isinstance(event, Failed) and event.utterance is None:
+        return ("Failed", event.error.code, event.error.field)
+    kind = "final" if isinstance(event, Transcription | Failed) else type(event).__name__
+    about = getattr(event, "utterance", None) or getattr(event, "turn", None)
+    return (kind, about)

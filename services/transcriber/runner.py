@@ -1,0 +1,273 @@
+"""One session's work, from its first byte until it is stored, whoever is connected meanwhile.
+
+Inputs from the intake and from the engine reach the session in one place, and its effects are performed there at once;
+recognitions run beside it as tasks.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from transcriber.audio.decoder import Decoder
+from transcriber.audio.pcm import SAMPLE_RATE, samples_of_ms, seconds
+from transcriber.engines.engine import Engine, EngineError, Job, Recognition
+from transcriber.engines.partials import PartialPolicy
+from transcriber.engines.queue import Priority
+from transcriber.engines.scheduler import Request, Scheduler
+from transcriber.events import (
+    Ack,
+    Close,
+    CloseUtterance,
+    DropUtterance,
+    Effect,
+    EngineFailed,
+    Error,
+    Event,
+    Failed,
+    Hypothesis,
+    Input,
+    Opened,
+    OpenUtterance,
+    Options,
+    Partial,
+    Reconfigure,
+    Rejected,
+    Started,
+    Status,
+    Tell,
+    Transcription,
+)
+from transcriber.intake import Intake
+from transcriber.recorder import Recorder
+from transcriber.replay import Replay
+from transcriber.session import OpenSpeech, Session, State
+from transcriber.spool import Spool
+from transcriber.transcript import Word
+from transcriber.vad.detector import Detector
+
+log = logging.getLogger(__name__)
+
+_PENDING_SECONDS = 30
+"""Audio decoded and not yet recognized, beyond which decoding waits."""
+_BEHIND_SECONDS = 5
+"""A session further behind, or further ahead of real time, is backlog."""
+_STALL_FACTOR = 2
+"""Times the endpointing time without audio: a pause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What all runners of a process share."""
+
+    engine: Engine
+    scheduler: Scheduler
+    detector: Detector
+    recorder: Recorder
+    decoder_for: Callable[[Options], Decoder]
+    utterance_deadline_seconds: float = 60
+
+
+class Runner:
+    """Owns the work of one session; belongs to `sessions`."""
+
+    def __init__(self, spool: Spool, status: Status, parts: Parts, *, recovering: bool = False) -> None:
+        self.session = Session(status.options)
+        self._spool = spool
+        self._status = status
+        self._parts = parts
+        self._recovering = recovering
+        self._capabilities = parts.engine.capabilities
+        self._replay = Replay(spool)
+        self._intake = Intake(
+            spool, parts.detector, parts.decoder_for, room=self._room, stall_after=self._stall_after
+        )
+        self._policies: dict[int, PartialPolicy] = {}
+        self._guessing: dict[int, asyncio.Task[None]] = {}
+        """Running partials, by utterance; at most one each."""
+        self._pending_samples = 0
+        self._settled = asyncio.Event()
+        """Set when a recognition has ended."""
+        self._began = asyncio.get_running_loop().time()
+
+    async def run(self) -> None:
+        """Until the session is stored. Whatever happens, the connection is told how it ended."""
+        try:
+            await self._run()
+        except Exception:
+            log.exception("session failed", extra={"session": self._status.session_id})
+            error = Error("internal_error", "The service failed; what was sent is kept.", close_code=1011)
+            self._spool.append_event(Failed(error))
+            self._spool.shut(Close(1011, error.code))
+
+    async def _run(self) -> None:
+        self._hear(Opened(self._status))
+        async with asyncio.TaskGroup() as self._tasks:
+            async with contextlib.aclosing(self._intake.inputs()) as inputs:
+                async for heard in inputs:
+                    self._hear(self._checked(heard))
+                    if self.session.state is State.FINISHING:
+                        break
+                    self._guess()
+                    self._release()
+            while self.session.owes:
+                self._settled.clear()
+                await self._settled.wait()
+            for task in self._guessing.values():
+                task.cancel()
+        duration = seconds(self._intake.samples.end)
+        options = self.session.options
+        await self._parts.recorder.finish(self._spool, self._status, options, duration, self._hear)
+
+    def _hear(self, heard: Input) -> None:
+        """Tell the session and do what it orders."""
+        for effect in self.session.handle(heard):
+            self._perform(effect)
+
+    def _checked(self, heard: Input) -> Input:
+        """An input, or its rejection where the engine can't do what it asks."""
+        if isinstance(heard, Started):
+            options, change = heard.options, False
+        elif isinstance(heard, Reconfigure):
+            options, change = replace(self.session.options, **heard.changes), True
+        else:
+            return heard
+        error = self._parts.engine.refusal(options)
+        if error is None:
+            return heard
+        return Rejected(error if change else replace(error, close_code=1008), heard.at)
+
+    def _perform(self, effect: Effect) -> None:
+        match effect:
+            case Tell(event):
+                self._tell(event)
+            case OpenUtterance():
+                self._policies[effect.utterance] = PartialPolicy(paid=self._capabilities.paid)
+            case CloseUtterance():
+                self._drop(effect.utterance)
+                self._recognize(effect)
+            case DropUtterance():
+                self._drop(effect.utterance)
+            case Close():
+                self._spool.shut(effect)
+
+    def _tell(self, event: Event) -> None:
+        if isinstance(event, Partial | Ack):
+            self._spool.offer(event)
+            return
+        if self._replay.told(event):
+            return
+        if isinstance(event, Transcription | Failed) and event.end is not None:
+            chunks = self._intake.chunks.range_to(round(event.end * SAMPLE_RATE), self._spool.open_run)
+            event = replace(event, chunk_range=chunks)
+        self._spool.append_event(event)
+
+    def _recognize(self, utterance: CloseUtterance) -> None:
+        """Get an utterance's final: from what was told before the process ended, else from the engine."""
+        if (result := self._replay.result(utterance.utterance)) is not None:
+            asyncio.get_running_loop().call_soon(self._settle, result)
+            return
+        stop = min(utterance.ceiling, utterance.end + samples_of_ms(self._capabilities.context_after_ms))
+        request, start = self._request(utterance, stop, final=True)
+        self._pending_samples += len(request.job.samples)
+        self._tasks.create_task(self._final(utterance.utterance, request, start))
+
+    async def _final(self, utterance: int, request: Request, start: int) -> None:
+        try:
+            async for recognition in self._parts.scheduler.transcribe(request):
+                self._settle(_hypothesis(utterance, recognition, start, final=True))
+        except EngineError as problem:
+            self._settle(EngineFailed(utterance, problem.error))
+        finally:
+            self._pending_samples -= len(request.job.samples)
+            self._settled.set()
+
+    def _settle(self, result: Hypothesis | EngineFailed) -> None:
+        self._hear(result)
+        self._settled.set()
+
+    def _guess(self) -> None:
+        """Ask for partials of what is being spoken, where they are due."""
+        if not self.session.options.interim_results or not self._parts.scheduler.partials_welcome:
+            return
+        for speech in self.session.speech:
+            policy, end = self._policies[speech.utterance], self._intake.judged
+            if speech.utterance in self._guessing:
+                continue
+            if policy.due(voiced=speech.voiced_samples, start=speech.start, end=end):
+                policy.sent(start=speech.start, end=end)
+                task = self._tasks.create_task(self._partial(speech, end))
+                self._guessing[speech.utterance] = task
+
+    async def _partial(self, speech: OpenSpeech, end: int) -> None:
+        request, start = self._request(speech, end, final=False)
+        try:
+            async for recognition in self._parts.scheduler.transcribe(request):
+                self._hear(_hypothesis(speech.utterance, recognition, start, final=False, end=end))
+        except EngineError as problem:
+            log.debug("no partial", extra={"session": self._status.session_id, "code": problem.code})
+        finally:
+            self._guessing.pop(speech.utterance, None)
+
+    def _request(self, speech: OpenSpeech | CloseUtterance, stop: int, *, final: bool) -> tuple[Request, int]:
+        """The job for an utterance with the context that the engine wants, and where its audio begins."""
+        samples, session_id = self._intake.samples, self._status.session_id
+        start = max(speech.floor, speech.start - samples_of_ms(self._capabilities.context_before_ms), 0)
+        audio = samples.read(speech.track, start, min(stop, samples.end))
+        deadline = asyncio.get_running_loop().time() + self._parts.utterance_deadline_seconds
+        job = Job(audio, self.session.options, final=final, deadline=deadline)
+        return Request(session_id, (session_id, speech.utterance), job, self._priority(final=final)), start
+
+    def _priority(self, *, final: bool) -> Priority:
+        if self._recovering:
+            return Priority.RECOVERY
+        heard = self._intake.samples.end / SAMPLE_RATE
+        elapsed = asyncio.get_running_loop().time() - self._began
+        read = max(1, self._intake.position_bytes)
+        behind = heard * (self._spool.received_bytes - read) / read
+        if behind > _BEHIND_SECONDS or heard > elapsed + _BEHIND_SECONDS:
+            return Priority.BACKLOG
+        return Priority.LIVE_FINAL if final else Priority.LIVE_PARTIAL
+
+    def _drop(self, utterance: int) -> None:
+        """No more partials of an utterance; one that is running ends unheard."""
+        self._policies.pop(utterance, None)
+        self._parts.scheduler.drop_partials((self._status.session_id, utterance))
+
+    def _release(self) -> None:
+        """Let go of the samples that nothing can need any more."""
+        before = samples_of_ms(self._capabilities.context_before_ms)
+        judged = self._intake.judged
+        tracks = self._intake.decoder.tracks if self._intake.decoder else 0
+        needed = [self.session.needed_from(track) for track in range(tracks)]
+        oldest = min((judged if start is None else start for start in needed), default=judged)
+        self._intake.samples.release(max(0, oldest - before))
+        untold = self.session.untold_from
+        self._intake.chunks.forget(oldest if untold is None else min(oldest, untold))
+
+    async def _room(self) -> None:
+        """Until the engine has caught up enough for more audio to be decoded."""
+        while self._pending_samples > _PENDING_SECONDS * SAMPLE_RATE:
+            self._settled.clear()
+            await self._settled.wait()
+
+    def _stall_after(self) -> float | None:
+        if not self.session.speech:
+            return None
+        return _STALL_FACTOR * self.session.options.endpointing_ms / 1000
+
+
+def _hypothesis(
+    utterance: int, recognition: Recognition, start: int, *, final: bool, end: int | None = None
+) -> Hypothesis:
+    """A recognition with its times moved to the session's clock."""
+    words = None if recognition.words is None else tuple(_moved(recognition.words, start / SAMPLE_RATE))
+    return Hypothesis(
+        utterance, recognition.text, words, final, recognition.language, recognition.times, end
+    )
+
+
+def _moved(words: Iterable[Word], by: float) -> Iterable[Word]:
+    for word in words:
+        yield replace(word, start=round(word.start + by, 3), end=round(word.end + by, 3))

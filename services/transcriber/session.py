@@ -1,0 +1,330 @@
+"""What happens next in one client's session: inputs in, effects out, and nothing else.
+
+    WAITING ──Started──► LISTENING ──Ended, Disconnected, Draining, fatal Rejected──► FINISHING ──Stored──► CLOSED
+
+In WAITING the client may still say how its audio is coded. In FINISHING no audio comes any more; finals are owed until
+every utterance has its text or its error. `Stored` may come only when nothing is owed; it brings the last event.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Any, Literal
+
+from transcriber.audio.pcm import seconds
+from transcriber.events import (
+    Clear,
+    Close,
+    CloseUtterance,
+    Complete,
+    Disconnected,
+    Draining,
+    DropUtterance,
+    Effect,
+    Ended,
+    EngineFailed,
+    Error,
+    Event,
+    Failed,
+    Finalize,
+    Hypothesis,
+    Input,
+    Opened,
+    OpenUtterance,
+    Options,
+    Partial,
+    Probabilities,
+    Reason,
+    Reconfigure,
+    Rejected,
+    SpeechStarted,
+    SpeechStopped,
+    Stalled,
+    Started,
+    Stored,
+    Tell,
+    Transcription,
+)
+from transcriber.transcript import estimate_words
+from transcriber.vad.endpointer import Began, Boundary, Endpointer, Endpointing, Finished
+
+State = Enum("State", "WAITING LISTENING FINISHING CLOSED")
+
+
+@dataclass(slots=True)
+class _Utterance:
+    number: int
+    turn: int
+    track: int
+    start: int
+    finished: Finished | None = None
+    result: Hypothesis | EngineFailed | None = None
+    guess: tuple[str, ...] = ()
+    """The words of the newest partial."""
+    agreed: tuple[str, ...] = ()
+    """The words that two successive partials agreed on (LocalAgreement, Liu et al. 2020)."""
+
+
+@dataclass(slots=True)
+class _Track:
+    endpointer: Endpointer
+    turn: int | None = None
+    open: _Utterance | None = None
+    owed: deque[_Utterance] = field(default_factory=deque[_Utterance])
+    """Closed utterances without a told final, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSpeech:
+    """An utterance that is being spoken."""
+
+    utterance: int
+    track: int
+    start: int
+    floor: int
+    voiced_samples: int
+
+
+class Session:
+    """One client's life, over several connections. `handle` is synchronous and performs nothing."""
+
+    def __init__(self, defaults: Options | None = None) -> None:
+        self.state = State.WAITING
+        self.options = defaults or Options()
+        self._tracks: dict[int, _Track] = {}
+        self._utterances = 0
+        self._turns = 0
+        self._speech_samples = 0
+        self._failure: Error | None = None
+        self._close = Close(1000, "complete")
+        self._effects: list[Effect] = []
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            Opened: lambda opened: self._tell(opened.status),
+            Started: self._start,
+            Probabilities: self._judge,
+            Stalled: lambda stalled: self._finish_utterances(stalled.at, "silence"),
+            Finalize: lambda finalize: self._finish_utterances(finalize.at, finalize.reason),
+            Clear: self._clear,
+            Reconfigure: self._reconfigure,
+            Rejected: self._reject,
+            Hypothesis: self._hypothesis,
+            EngineFailed: self._result,
+            Draining: self._drain,
+            Ended: lambda ended: self._end(ended.at),
+            Disconnected: lambda gone: self._end(gone.at),
+            Stored: self._stored,
+        }
+
+    @property
+    def owes(self) -> bool:
+        """Whether an utterance still waits for its final."""
+        return any(track.owed or track.open for track in self._tracks.values())
+
+    @property
+    def speech(self) -> list[OpenSpeech]:
+        """The utterances that are being spoken now, at most one a track."""
+        return [
+            OpenSpeech(track.open.number, number, track.open.start, track.endpointer.floor, voiced)
+            for number, track in self._tracks.items()
+            if track.open and (voiced := track.endpointer.voiced_samples)
+        ]
+
+    def needed_from(self, track: int) -> int | None:
+        """The first sample that speech still going on needs; None when nobody speaks on the track."""
+        known = self._tracks.get(track)
+        return known.endpointer.needed_from if known else None
+
+    @property
+    def untold_from(self) -> int | None:
+        """Where the first utterance without a told final begins; None when there is none."""
+        waiting = [utterance for track in self._tracks.values() for utterance in (*track.owed, track.open)]
+        return min((utterance.start for utterance in waiting if utterance), default=None)
+
+    def handle(self, heard: Input) -> list[Effect]:
+        """What is to be done about an input. In CLOSED: nothing."""
+        if self.state is not State.CLOSED:
+            self._handlers[type(heard)](heard)
+        effects, self._effects = self._effects, []
+        return effects
+
+    def _tell(self, event: Event) -> None:
+        self._effects.append(Tell(event))
+
+    def _start(self, started: Started) -> None:
+        if self.state is not State.WAITING:
+            message = "The session has already started; only `configure` changes its options now."
+            self._tell(Failed(Error("already_started", message, field="type")))
+            return
+        self.state = State.LISTENING
+        self.options = started.options
+
+    def _endpointing(self) -> Endpointing:
+        return Endpointing(
+            speech_threshold=self.options.speech_threshold, endpointing_ms=self.options.endpointing_ms
+        )
+
+    def _judge(self, probabilities: Probabilities) -> None:
+        if self.state is not State.LISTENING:
+            return
+        track = self._tracks.get(probabilities.track)
+        if track is None:
+            track = self._tracks[probabilities.track] = _Track(Endpointer(self._endpointing()))
+        frames = zip(probabilities.values, probabilities.levels, strict=True)
+        for boundary in track.endpointer.feed(probabilities.first_sample, frames):
+            self._pass(probabilities.track, track, boundary)
+
+    def _pass(self, number: int, track: _Track, boundary: Boundary) -> None:
+        """A boundary of an utterance is passed."""
+        if isinstance(boundary, Began):
+            if track.turn is None:
+                self._turns += 1
+                track.turn = self._turns
+                self._tell(SpeechStarted(track.turn, number, seconds(boundary.start)))
+            self._utterances += 1
+            track.open = _Utterance(self._utterances, track.turn, number, boundary.start)
+            self._effects.append(OpenUtterance(self._utterances, number, boundary.start, boundary.floor))
+            return
+        utterance = track.open
+        assert utterance is not None and track.turn is not None
+        utterance.finished, track.open = boundary, None
+        track.owed.append(utterance)
+        self._speech_samples += boundary.end - boundary.start
+        self._effects.append(
+            CloseUtterance(
+                utterance.number, number, boundary.start, boundary.end, boundary.floor, boundary.ceiling
+            )
+        )
+        if boundary.ends_turn:
+            self._tell(SpeechStopped(track.turn, number, seconds(boundary.end)))
+            track.turn = None
+
+    def _finish_utterances(self, at: int, reason: Reason) -> None:
+        for number, track in self._tracks.items():
+            for boundary in track.endpointer.finish(at, reason):
+                self._pass(number, track, boundary)
+
+    def _clear(self, clear: Clear) -> None:
+        for number, track in self._tracks.items():
+            track.endpointer.clear(clear.at)
+            if track.open:
+                self._effects.append(DropUtterance(track.open.number))
+                assert track.turn is not None
+                self._tell(SpeechStopped(track.turn, number, seconds(clear.at)))
+            track.open = track.turn = None
+
+    def _reconfigure(self, reconfigure: Reconfigure) -> None:
+        self.options = replace(self.options, **reconfigure.changes)
+        for track in self._tracks.values():
+            track.endpointer.configure(self._endpointing())
+
+    def _reject(self, rejected: Rejected) -> None:
+        if rejected.error.close_code is None:
+            self._tell(Failed(rejected.error))
+        elif self._failure is None:
+            self._failure = rejected.error
+            self._close = Close(rejected.error.close_code, rejected.error.code)
+            self._end(rejected.at)
+
+    def _drain(self, draining: Draining) -> None:
+        self._close = Close(1012, "service restart")
+        self._end(draining.at)
+
+    def _end(self, at: int) -> None:
+        if self.state is not State.FINISHING:
+            self._finish_utterances(at, "end")
+            self.state = State.FINISHING
+
+    def _hypothesis(self, hypothesis: Hypothesis) -> None:
+        if hypothesis.final:
+            self._result(hypothesis)
+            return
+        track = next(
+            (t for t in self._tracks.values() if t.open and t.open.number == hypothesis.utterance), None
+        )
+        if track is None or track.open is None:
+            return
+        utterance, words = track.open, tuple(hypothesis.text.split())
+        common = _common_prefix(utterance.guess, words)
+        if common[: len(utterance.agreed)] == utterance.agreed:
+            utterance.agreed = common
+        utterance.guess = words
+        self._tell(
+            Partial(
+                utterance=utterance.number,
+                turn=utterance.turn,
+                channel=utterance.track,
+                start=seconds(utterance.start),
+                end=seconds(hypothesis.end or utterance.start),
+                text=hypothesis.text,
+                stable_words=len(_common_prefix(utterance.agreed, words)),
+            )
+        )
+
+    def _result(self, result: Hypothesis | EngineFailed) -> None:
+        """A final is here; tell it and those behind it that had to wait for it."""
+        for track in self._tracks.values():
+            for utterance in track.owed:
+                if utterance.number == result.utterance and utterance.result is None:
+                    utterance.result = result
+            while track.owed and track.owed[0].result is not None:
+                self._tell(_told(track.owed.popleft()))
+
+    def _stored(self, stored: Stored) -> None:
+        assert self.state is State.FINISHING and not self.owes
+        if self._failure:
+            self._tell(Failed(self._failure))
+        else:
+            self._tell(
+                Complete(
+                    full_transcription=stored.full_transcription,
+                    received_bytes=stored.received_bytes,
+                    total_chunks=stored.received_messages,
+                    duration=stored.duration,
+                    speech=seconds(self._speech_samples),
+                    utterances=self._utterances,
+                    storage=stored.storage,
+                )
+            )
+        self._effects.append(self._close)
+        self.state = State.CLOSED
+
+
+def _told(utterance: _Utterance) -> Transcription | Failed:
+    """The event that ends an utterance."""
+    finished, result = utterance.finished, utterance.result
+    assert finished is not None and result is not None
+    start, end = seconds(finished.start), seconds(finished.end)
+    if isinstance(result, EngineFailed):
+        cause = f"No text for {start:.3f}-{end:.3f} s: {result.error.message} ({result.error.code})"
+        return Failed(
+            Error("engine_failed", cause), utterance.number, utterance.turn, utterance.track, start, end
+        )
+    words = result.words
+    times: Literal["model", "aligned", "estimated"] = result.times or "estimated"
+    if words is None:
+        words, times = estimate_words(result.text, finished.voiced), "estimated"
+    return Transcription(
+        utterance=utterance.number,
+        turn=utterance.turn,
+        channel=utterance.track,
+        text=result.text,
+        start=start,
+        end=end,
+        reason=finished.reason,
+        ends_turn=finished.ends_turn,
+        language=result.language,
+        words=words,
+        times=times,
+    )
+
+
+def _common_prefix(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
+    length = 0
+    for one, other in zip(first, second, strict=False):
+        if one != other:
+            break
+        length += 1
+    return first[:length]
+
+

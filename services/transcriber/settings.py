@@ -1,0 +1,127 @@
+"""Every setting, from the environment: read once, all mistakes reported at once, by name."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+
+class SettingsError(Exception):
+    """Settings that can't be used; `problems` has a line for each, beginning with its name."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def _setting(default: Any, about: str, *, one_of: tuple[str, ...] = (), secret: bool = False, **limits: float) -> Any:
+    metadata = {"help": about, "one_of": one_of, "limits": limits}
+    return field(default=default, metadata=metadata, repr=not secret)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Field names in capitals are the environment's names."""
+
+    host: str = _setting("127.0.0.1", "Address to listen on.")
+    port: int = _setting(8080, "Port to listen on; 0 takes a free one.", minimum=0, maximum=65535)
+    log_format: str = _setting("auto", "Log lines: auto is text on a terminal, else json.", one_of=("auto", "text", "json"))
+    log_level: str = _setting("INFO", "Least severe line to log.", one_of=("DEBUG", "INFO", "WARNING", "ERROR"))
+
+    engine: str = _setting(
+        "auto",
+        "Speech-to-text engine; auto takes openai when OPENAI_API_KEY or OPENAI_BASE_URL is set, else local.",
+        one_of=("auto", "openai", "local"),
+    )
+    default_language: str = _setting("", "Language where a client names none (ISO 639-1); empty detects where the model can.")
+    openai_api_key: str = _setting("", "Key of OpenAI's API.", secret=True)
+    openai_base_url: str = _setting("", "URL of a compatible server (vLLM, speaches, LocalAI), up to and with /v1.")
+    openai_model: str = _setting("gpt-transcribe", "Model asked of the API.")
+    openai_timeout_seconds: float = _setting(20.0, "Longest wait for one answer of the API.", minimum=1, maximum=600)
+    openai_max_requests: int = _setting(16, "Requests to the API in flight at once.", minimum=1, maximum=1000)
+    local_model: str = _setting("", "Whisper model for the local engine: empty is the packaged tiny.en; else a hub name or a folder.")
+    local_device: str = _setting("auto", "Where the local engine computes.", one_of=("auto", "cpu", "cuda"))
+    local_workers: int = _setting(0, "Recognitions of the local engine at once; 0 takes the number of cores.", minimum=0, maximum=64)
+    local_beam_size: int = _setting(5, "Beam width for finals of the local engine.", minimum=1, maximum=10)
+
+    data_dir: Path = _setting(Path("data"), "Folder of the disk store: recordings and transcripts.")
+    spool_dir: Path | None = _setting(None, "Folder for sessions that are going on; empty is `spool` in DATA_DIR.")
+    endpointing_ms: int = _setting(600, "Pause that ends an utterance, where a client says nothing else.", minimum=100, maximum=5000)
+
+    max_sessions: int = _setting(200, "Sessions at once.", minimum=1, maximum=100_000)
+    max_session_seconds: float = _setting(14_400.0, "Longest session, in audio.", minimum=10, maximum=86_400)
+    max_lag_seconds: float = _setting(10.0, "New sessions are refused while the engine is further behind.", minimum=0.5, maximum=600)
+    max_session_bytes: int = _setting(4 << 30, "Bytes that one session may spool.", minimum=1 << 20, maximum=1 << 40)
+    max_message_bytes: int = _setting(1 << 20, "Largest WebSocket message.", minimum=1 << 12, maximum=64 << 20)
+    utterance_deadline_seconds: float = _setting(60.0, "Longest wait for an utterance's text.", minimum=1, maximum=3600)
+    resume_seconds: float = _setting(60.0, "How long a resumable session waits for its client.", minimum=1, maximum=3600)
+    ping_seconds: float = _setting(20.0, "Time between WebSocket pings.", minimum=1, maximum=600)
+    drain_seconds: float = _setting(90.0, "How long sessions may go on after SIGTERM.", minimum=0, maximum=3600)
+
+    @property
+    def spool_root(self) -> Path:
+        return self.spool_dir or self.data_dir / "spool"
+
+    @property
+    def engine_name(self) -> str:
+        """What ENGINE=auto comes to."""
+        if self.engine != "auto":
+            return self.engine
+        return "openai" if self.openai_api_key or self.openai_base_url else "local"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
+        """Settings from the given variables, or from the process's and a `.env` file behind them.
+
+        Raises:
+            SettingsError: with every mistake there is.
+        """
+        if environment is None:
+            environment = _process_environment()
+        types = get_type_hints(cls)
+        values: dict[str, Any] = {}
+        problems: list[str] = []
+        for known in fields(cls):
+            name = known.name.upper()
+            text = environment.get(name, "").strip()
+            if not text:
+                continue
+            try:
+                values[known.name] = _parse(text, types[known.name], known.metadata)
+            except ValueError as problem:
+                problems.append(f"{name}: {problem}")
+        settings = cls(**values)
+        if settings.engine == "openai" and not (settings.openai_api_key or settings.openai_base_url):
+            problems.append("OPENAI_API_KEY: ENGINE=openai needs it, or OPENAI_BASE_URL")
+        if problems:
+            raise SettingsError(problems)
+        return settings
+
+
+def _process_environment() -> Mapping[str, str]:
+    from dotenv import dotenv_values
+
+    return {**{name: value or "" for name, value in dotenv_values(".env").items()}, **os.environ}
+
+
+def _parse(text: str, kind: Any, metadata: Mapping[str, Any]) -> Any:
+    """The value that `text` means. Raises ValueError with what is allowed; never repeats the text, it may be secret."""
+    if one_of := metadata["one_of"]:
+        for allowed in one_of:
+            if text.lower() == allowed.lower():
+                return allowed
+        raise ValueError(f"must be one of {', '.join(one_of)}")
+    if kind not in (int, float):
+        return text if kind is str else Path(text)
+    return _number(text, kind, metadata["limits"])
+
+
+def _number(text: str, kind: Callable[[str], float], limits: Mapping[str, float]) -> float:
+    try:
+        value = kind(text)
+    except ValueError:
+        raise ValueError(f"must be {'a whole number' if kind is int else 'a number'}") from None
+    if not limits["minimum"] <= value <= limits["maximum"]:
+        raise ValueError(f"must be between {limits['minimum']:g} and {limits['maximum']:g}")
+    return value

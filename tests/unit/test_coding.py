@@ -1,0 +1,61 @@
+"""Raw samples to blocks: exact values, any cut."""
+
+import numpy as np
+import pytest
+
+from transcriber.audio.coding import TABLES, RawFormat, SampleStream, encoding_named
+
+
+def test_mulaw_is_g711() -> None:
+    # First value of every segment, from ITU-T G.711 table 2a, times 4.
+    assert TABLES["mulaw"][0xFF:0x7F:-16].tolist() == [0, 132, 396, 924, 1980, 4092, 8316, 16764]
+    assert TABLES["mulaw"][[0x80, 0x00, 0x7F]].tolist() == [32124, -32124, 0]
+    # Within a segment the steps are even.
+    assert set(np.diff(TABLES["mulaw"][0xEF:0xDF:-1]).tolist()) == {16}
+
+
+def test_alaw_is_g711() -> None:
+    # First value of every segment, from ITU-T G.711 table 1a (odd half steps), times 8.
+    codes = [(segment << 4 | 0x80) ^ 0x55 for segment in range(8)]
+    assert TABLES["alaw"][codes].tolist() == [8, 264, 528, 1056, 2112, 4224, 8448, 16896]
+    assert TABLES["alaw"][[0xAA, 0x2A, 0x55]].tolist() == [32256, -32256, -8]
+
+
+@pytest.mark.parametrize("encoding", ["mulaw", "alaw"])
+def test_codes_are_symmetric_and_all_different_but_for_the_two_zeros(encoding: str) -> None:
+    table = TABLES["mulaw" if encoding == "mulaw" else "alaw"]
+    assert (table[:128] == -table[128:]).all()
+    assert len(set(table.tolist())) == (255 if encoding == "mulaw" else 256)
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [("linear16", "pcm_s16le"), ("PCM_S16LE", "pcm_s16le"), ("ulaw", "mulaw"), ("g711_alaw", "alaw"), ("opus", None)],
+)
+def test_names_of_other_services_are_known(name: str, encoding: str | None) -> None:
+    assert encoding_named(name) == encoding
+
+
+def test_full_scale_is_one() -> None:
+    block = SampleStream(RawFormat("pcm_s16le", 16_000)).feed(np.array([-32768, 0, 16384], "<i2").tobytes())
+    assert block.dtype == np.float32
+    assert block.tolist() == [[-1.0, 0.0, 0.5]]
+
+
+@pytest.mark.parametrize("channels", [2, 3, 6])
+def test_channels_are_mixed_to_their_mean(channels: int) -> None:
+    samples = np.random.default_rng(2).integers(-32768, 32767, (50, channels), np.int16)
+    block = SampleStream(RawFormat("pcm_s16le", 16_000, channels)).feed(samples.astype("<i2").tobytes())
+    np.testing.assert_allclose(block[0], samples.mean(axis=1) / 32768, atol=1e-7)
+
+
+def test_loud_channels_do_not_overflow() -> None:
+    loud = np.full((4, 32), -32768, "<i2").tobytes()
+    assert SampleStream(RawFormat("pcm_s16le", 16_000, 32)).feed(loud).tolist() == [[-1.0] * 4]
+
+
+def test_a_frame_cut_in_two_waits_for_its_rest() -> None:
+    stream = SampleStream(RawFormat("pcm_s16le", 16_000, 2))
+    assert stream.feed(b"\x00\x40\x00").shape == (1, 0)
+    assert stream.flush().shape == (1, 0)
+    assert stream.feed(b"\x40\x01").tolist() == [[0.5]]

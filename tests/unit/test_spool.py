@@ -1,0 +1,157 @@
+"""The spool's logs and cursors."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from transcriber.events import Ack, Close, Command, Ended, Finalize, Options, Partial, SpeechStarted, Started
+from transcriber.spool import InputCursor, Messages, Spool, SpoolFull
+
+
+@pytest.fixture
+async def spool(tmp_path: Path) -> Iterator[Spool]:  # type: ignore[misc]
+    made = Spool(tmp_path / "spool", limit_bytes=10_000)
+    yield made
+    made.close()
+
+
+def everything(cursor: InputCursor, limit_bytes: int = 1 << 16) -> list[bytes | Messages | Command]:
+    return list(itertools.takewhile(lambda item: item is not None, iter(lambda: cursor.next(limit_bytes), None)))  # type: ignore[arg-type]
+
+
+async def test_audio_and_commands_come_back_in_the_order_in_which_they_came(spool: Spool) -> None:
+    script = [Started(Options(language="de", keywords=("a", "b"))), b"one", b"two", Finalize(), b"three", Ended()]
+    for item in script:
+        if isinstance(item, bytes):
+            spool.append_audio(item)
+        else:
+            spool.append_command(item)
+    found = [item for item in everything(spool.inputs()) if not isinstance(item, Messages)]
+    assert found == [script[0], b"onetwo", Finalize(), b"three", Ended()]
+
+
+async def test_message_sizes_are_runs(spool: Spool) -> None:
+    for size in (4, 4, 4, 2, 4):
+        spool.append_audio(bytes(size))
+    assert spool.open_run == Messages(14, 4, 1)
+    spool.append_command(Ended())
+    runs = [item for item in everything(spool.inputs()) if isinstance(item, Messages)]
+    assert runs == [Messages(0, 4, 3), Messages(12, 2, 1), Messages(14, 4, 1)]
+    assert spool.messages == 5
+
+
+async def test_a_cursor_waits_for_what_comes(spool: Spool) -> None:
+    cursor = spool.inputs()
+    assert cursor.next(100) is None
+    spool.append_audio(b"abc")
+    assert cursor.next(2) == b"ab"
+    spool.append_command(Finalize())
+    assert everything(cursor) == [b"c", Finalize()] or everything(cursor) == []
+    assert cursor.position == 3
+
+
+async def test_a_message_run_far_ahead_is_left_for_later(spool: Spool) -> None:
+    for size in (100, 200, 300):
+        spool.append_audio(bytes(size))
+    spool.append_command(Ended())
+    cursor = spool.inputs()
+    assert cursor.next(100) == Messages(0, 100, 1)
+    assert cursor.next(100) == bytes(100)
+    assert cursor.next(100) == Messages(100, 200, 1)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.one_of(st.binary(min_size=1, max_size=50), st.none()), max_size=60), st.integers(1, 64))
+def test_no_byte_and_no_command_is_lost_or_moved(
+    tmp_path_factory: pytest.TempPathFactory, script: list[bytes | None], limit: int
+) -> None:
+    spool = Spool(tmp_path_factory.mktemp("spool"), limit_bytes=1 << 20)
+    cursor, found, expected = spool.inputs(), list[object](), b""
+    positions: list[int] = []
+    for item in script:
+        if item is None:
+            spool.append_command(Finalize())
+            positions.append(len(expected))
+        else:
+            spool.append_audio(item)
+            expected += item
+        found += everything(cursor, limit)
+    assert b"".join(item for item in found if isinstance(item, bytes)) == expected
+    seen, at = 0, list[int]()
+    for item in found:
+        if isinstance(item, bytes):
+            seen += len(item)
+        elif isinstance(item, Finalize):
+            at.append(seen)
+    assert at == positions
+    runs = [item for item in (*found, spool.open_run) if isinstance(item, Messages)]
+    assert sum(run.count for run in runs) == spool.messages
+    assert sum(run.count * run.size for run in runs) == len(expected)
+    spool.close()
+
+
+async def test_the_limit_refuses_audio_and_keeps_what_is_there(spool: Spool) -> None:
+    spool.append_audio(bytes(9_000))
+    with pytest.raises(SpoolFull):
+        spool.append_audio(bytes(9_000))
+    assert spool.received_bytes == 9_000
+
+
+async def test_events_are_numbered_and_read_from_anywhere(spool: Spool) -> None:
+    events = [SpeechStarted(turn, 0, 0.5) for turn in (1, 2, 3)]
+    assert [spool.append_event(event) for event in events] == [1, 2, 3]
+    cursor = spool.events(after=1)
+    assert [cursor.next(), cursor.next(), cursor.next()] == [(2, events[1]), (3, events[2]), None]
+    spool.append_event(events[0])
+    assert cursor.next() == (4, events[0])
+
+
+async def test_of_partials_and_acks_the_newest_is_told(spool: Spool) -> None:
+    def partial(utterance: int, text: str) -> Partial:
+        return Partial(utterance, 1, 0, 0.0, 1.0, text, 0)
+
+    for offer in (partial(1, "a"), partial(1, "b"), partial(2, "c"), Ack(1), Ack(2)):
+        spool.offer(offer)
+    assert spool.take_offers() == [partial(1, "b"), partial(2, "c"), Ack(2)]
+    assert spool.take_offers() == []
+
+
+async def test_appending_rings_the_bells(spool: Spool) -> None:
+    for act, bell in (
+        (lambda: spool.append_audio(b"a"), spool.incoming),
+        (lambda: spool.append_command(Ended()), spool.incoming),
+        (lambda: spool.append_event(SpeechStarted(1, 0, 0)), spool.outgoing),
+        (lambda: spool.offer(Ack(1)), spool.outgoing),
+        (lambda: spool.shut(Close(1000, "complete")), spool.outgoing),
+    ):
+        bell.clear()
+        act()
+        assert bell.is_set()
+
+
+async def test_what_was_spooled_is_there_after_the_process_ended(tmp_path: Path) -> None:
+    first = Spool(tmp_path, limit_bytes=1000)
+    first.append_audio(b"audio")
+    first.append_command(Finalize())
+    first.append_event(SpeechStarted(1, 0, 0.0))
+    first.close()
+    with (tmp_path / "events").open("ab") as torn:
+        torn.write(b'{"kind":"Spee')
+    second = Spool(tmp_path, limit_bytes=1000)
+    assert (second.messages, second.received_bytes, second.events_told) == (1, 5, 1)
+    assert second.append_event(SpeechStarted(2, 0, 0.0)) == 2
+    assert everything(second.inputs()) == [Messages(0, 5, 1), b"audio", Finalize()]
+    cursor = second.events()
+    assert [cursor.next(), cursor.next()] == [(1, SpeechStarted(1, 0, 0.0)), (2, SpeechStarted(2, 0, 0.0))]
+    second.close()
+
+
+async def test_a_deleted_spool_can_be_read_to_its_end(spool: Spool) -> None:
+    spool.append_event(SpeechStarted(1, 0, 0.0))
+    spool.delete()
+    assert not spool.directory.exists()
+    assert spool.events().next() == (1, SpeechStarted(1, 0, 0.0))
