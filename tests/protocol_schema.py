@@ -1,5 +1,5 @@
-"""The native protocol as docs/asyncapi.yaml describes it, to hold messages against: every test that sends or receives one
-calls `check_received` or `check_sent`, named from the service's side."""
+"""The native protocol as docs/asyncapi.yaml describes it, to hold messages against: every test that sends or receives
+one calls `check_received` or `check_sent`, named from the service's side."""
 
 import json
 from collections.abc import Mapping

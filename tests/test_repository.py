@@ -126,8 +126,10 @@ def test_names_say_what_is_inside() -> None:
 
 
 def _test_names(module: Path) -> set[str]:
-    """What a module's own test file may be called; the second is for a name that two modules have."""
-    return {f"test_{module.stem.strip('_')}.py", f"test_{module.parent.name}_{module.stem}.py"}
+    """What a module's own test file may be called: with the package's name where two modules share one."""
+    plain, full = f"test_{module.stem.strip('_')}.py", f"test_{module.parent.name}_{module.stem}.py"
+    shared = module.parent != SOURCE and sum(other.stem == module.stem for other in MODULES) > 1
+    return {full} if shared else {plain, full}
 
 
 def _is_test_of(test: Path, module: Path) -> bool:

@@ -41,7 +41,9 @@ class Service:
         """Load and connect everything; take up what a process before this one left."""
         engine = await asyncio.to_thread(make_engine, settings)
         description = engine.description
-        log.info("engine ready", extra={"engine": description.engine, "model": description.model, **description.details})
+        log.info(
+            "engine ready", extra={"engine": description.engine, "model": description.model, **description.details}
+        )
         scheduler = Scheduler(engine)
         detector = await asyncio.to_thread(SileroDetector)
         store = make_store(settings)

@@ -44,23 +44,23 @@ class Connection:
         self._spool = live.spool
 
     async def run(self) -> None:
-        """Until the session is told to its end, or the client is gone."""
-        self._live.hold()
+        """Until the session is told to its end, the client is gone, or another connection of its takes over."""
         reader = asyncio.create_task(self._read(), name="reader")
         writer = asyncio.create_task(self._write(), name="writer")
+
+        def give_way() -> None:
+            reader.cancel()
+
+        self._live.attach(give_way)
         try:
             await asyncio.wait((reader, writer), return_when=asyncio.FIRST_COMPLETED)
-            if reader.done() and not writer.done() and self._live.resumable:
-                self._live.left()
         finally:
+            self._live.detach(give_way)
             for task in (reader, writer):
                 task.cancel()
             for outcome in await asyncio.gather(reader, writer, return_exceptions=True):
                 if isinstance(outcome, Exception) and not isinstance(outcome, SocketClosed):
                     log.error("connection failed", exc_info=outcome, extra={"session": self._live.session_id})
-            if not self._live.resumable:
-                self._live.end(Disconnected())
-            self._live.release()
 
     async def _read(self) -> None:
         """Spool what comes. Anything behind the end of the audio is read, so that the close is seen, and left."""
@@ -116,5 +116,3 @@ class Connection:
     async def _send(self, messages: Sequence[bytes | str]) -> None:
         for message in messages:
             await self._socket.send(message)
-
-

@@ -34,7 +34,10 @@ def _engine(settings: Settings) -> tuple[list[str], bool]:
         description = make_engine(settings).description
     except (EngineError, OSError, ImportError, ValueError) as problem:
         return [f"engine      {settings.engine_name}: can't be used: {problem}"], False
-    lines = [f"engine      {description.engine} {f'({why})' if why else ''}".rstrip(), f"model       {description.model}"]
+    lines = [
+        f"engine      {description.engine} {f'({why})' if why else ''}".rstrip(),
+        f"model       {description.model}",
+    ]
     lines += [f"            {name}: {value}" for name, value in description.details.items()]
     return lines, True
 

@@ -166,9 +166,7 @@ class Disconnected:
     at: int = 0
 
 
-Command = (
-    Started | Stalled | Finalize | Clear | Reconfigure | Rejected | Draining | Ended | Disconnected
-)
+Command = Started | Stalled | Finalize | Clear | Reconfigure | Rejected | Draining | Ended | Disconnected
 Input = Command | Opened | Probabilities | Hypothesis | EngineFailed | Stored
 
 

@@ -1,7 +1,7 @@
 """From the spool's bytes and commands to what a session hears: decode, keep samples, detect, and keep it all in order."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -73,7 +73,7 @@ class Intake:
         """Bytes of audio read so far."""
         return self._cursor.position
 
-    async def inputs(self) -> AsyncIterator[Input]:
+    async def inputs(self) -> AsyncGenerator[Input, None]:
         """Everything the session hears, in order; ends after the command behind which no audio comes."""
         while True:
             self._spool.incoming.clear()
@@ -100,7 +100,7 @@ class Intake:
         except TimeoutError:
             self._spool.append_command(Stalled())
 
-    async def _take(self, data: bytes) -> AsyncIterator[Input]:
+    async def _take(self, data: bytes) -> AsyncGenerator[Input, None]:
         if self.decoder is None or self._broken:
             return
         try:
@@ -112,7 +112,7 @@ class Intake:
         async for heard in self._judge(block):
             yield heard
 
-    async def _command(self, command: Command) -> AsyncIterator[Input]:
+    async def _command(self, command: Command) -> AsyncGenerator[Input, None]:
         if isinstance(command, Started) and self.decoder is None:
             try:
                 self.decoder = self._decoder_for(command.options)
@@ -130,7 +130,7 @@ class Intake:
                     yield heard
         yield replace(command, at=self.samples.end)
 
-    async def _judge(self, block: Block, *, last: bool = False) -> AsyncIterator[Probabilities]:
+    async def _judge(self, block: Block, *, last: bool = False) -> AsyncGenerator[Probabilities, None]:
         """Probabilities of all whole frames; of the `last` one, filled up with zeros, too."""
         if block.shape[1]:
             self.samples.append(block)
@@ -140,7 +140,9 @@ class Intake:
         while (count := self._frames(last=last)) > 0:
             first = self.judged
             frames = [self._read(track, count) for track in range(len(self._tracks))]
-            judged = await asyncio.gather(*(track.detect(part) for track, part in zip(self._tracks, frames, strict=True)))
+            judged = await asyncio.gather(
+                *(track.detect(part) for track, part in zip(self._tracks, frames, strict=True))
+            )
             self.judged += count * FRAME_SAMPLES
             for track, values in enumerate(judged):
                 yield Probabilities(track, first, tuple(values.tolist()), _levels(frames[track]))

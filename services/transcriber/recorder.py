@@ -44,7 +44,9 @@ class Recorder:
         transcript = collect(spool, status, options, duration)
         storing = asyncio.create_task(self._keep(spool, transcript, options))
         await asyncio.wait((storing,), timeout=WAIT_SECONDS)
-        storage = storing.result() if storing.done() else Storage("pending", self._locations(transcript, options, spool))
+        storage = (
+            storing.result() if storing.done() else Storage("pending", self._locations(transcript, options, spool))
+        )
         text = transcript.text
         tell(
             Stored(

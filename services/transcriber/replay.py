@@ -1,6 +1,6 @@
 """What a session was told before the process that ran it ended: it wins over what would be computed now."""
 
-from transcriber.events import Error, EngineFailed, Event, Failed, Hypothesis, Transcription
+from transcriber.events import EngineFailed, Error, Event, Failed, Hypothesis, Transcription
 from transcriber.spool import Spool
 
 

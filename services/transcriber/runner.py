@@ -73,16 +73,14 @@ class Runner:
     """Owns the work of one session; belongs to `sessions`."""
 
     def __init__(self, spool: Spool, status: Status, parts: Parts, *, recovering: bool = False) -> None:
-        self.session = Session(status.options)
+        self.session = Session(status.options, max_samples=int(status.max_session_seconds * SAMPLE_RATE))
         self._spool = spool
         self._status = status
         self._parts = parts
         self._recovering = recovering
         self._capabilities = parts.engine.capabilities
         self._replay = Replay(spool)
-        self._intake = Intake(
-            spool, parts.detector, parts.decoder_for, room=self._room, stall_after=self._stall_after
-        )
+        self._intake = Intake(spool, parts.detector, parts.decoder_for, room=self._room, stall_after=self._stall_after)
         self._policies: dict[int, PartialPolicy] = {}
         self._guessing: dict[int, asyncio.Task[None]] = {}
         """Running partials, by utterance; at most one each."""
@@ -263,9 +261,7 @@ def _hypothesis(
 ) -> Hypothesis:
     """A recognition with its times moved to the session's clock."""
     words = None if recognition.words is None else tuple(_moved(recognition.words, start / SAMPLE_RATE))
-    return Hypothesis(
-        utterance, recognition.text, words, final, recognition.language, recognition.times, end
-    )
+    return Hypothesis(utterance, recognition.text, words, final, recognition.language, recognition.times, end)
 
 
 def _moved(words: Iterable[Word], by: float) -> Iterable[Word]:

@@ -4,8 +4,9 @@ import asyncio
 import logging
 import signal
 import socket
+from collections.abc import Awaitable, Callable
 
-from hypercorn.asyncio import serve
+import hypercorn.asyncio
 from hypercorn.config import Config
 from quart import Quart
 
@@ -64,4 +65,6 @@ async def run(
         again.cancel()
         await drain
 
+    # Hypercorn's own annotations are incomplete.
+    serve: Callable[..., Awaitable[None]] = hypercorn.asyncio.serve  # pyright: ignore[reportUnknownMemberType]
     await serve(app, config, shutdown_trigger=drained)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Literal
 
-from transcriber.audio.pcm import seconds
+from transcriber.audio.pcm import FRAME_SAMPLES, seconds
 from transcriber.events import (
     Clear,
     Close,
@@ -45,6 +45,7 @@ from transcriber.events import (
     Stored,
     Tell,
     Transcription,
+    Warned,
 )
 from transcriber.transcript import estimate_words
 from transcriber.vad.endpointer import Began, Boundary, Endpointer, Endpointing, Finished
@@ -89,8 +90,10 @@ class OpenSpeech:
 class Session:
     """One client's life, over several connections. `handle` is synchronous and performs nothing."""
 
-    def __init__(self, defaults: Options | None = None) -> None:
+    def __init__(self, defaults: Options | None = None, *, max_samples: int | None = None) -> None:
+        """`max_samples` is where a session ends that its client does not end."""
         self.state = State.WAITING
+        self._max_samples = max_samples
         self.options = defaults or Options()
         self._tracks: dict[int, _Track] = {}
         self._utterances = 0
@@ -160,9 +163,7 @@ class Session:
         self.options = started.options
 
     def _endpointing(self) -> Endpointing:
-        return Endpointing(
-            speech_threshold=self.options.speech_threshold, endpointing_ms=self.options.endpointing_ms
-        )
+        return Endpointing(speech_threshold=self.options.speech_threshold, endpointing_ms=self.options.endpointing_ms)
 
     def _judge(self, probabilities: Probabilities) -> None:
         if self.state is not State.LISTENING:
@@ -170,9 +171,16 @@ class Session:
         track = self._tracks.get(probabilities.track)
         if track is None:
             track = self._tracks[probabilities.track] = _Track(Endpointer(self._endpointing()))
-        frames = zip(probabilities.values, probabilities.levels, strict=True)
-        for boundary in track.endpointer.feed(probabilities.first_sample, frames):
+        frames = list(zip(probabilities.values, probabilities.levels, strict=True))
+        left = len(frames)
+        if self._max_samples is not None:
+            left = max(0, self._max_samples - probabilities.first_sample) // FRAME_SAMPLES
+        for boundary in track.endpointer.feed(probabilities.first_sample, frames[:left]):
             self._pass(probabilities.track, track, boundary)
+        if left < len(frames):
+            self._tell(Warned("session_too_long", "The session is as long as sessions may be, and ends here."))
+            self._close = Close(1000, "session_too_long")
+            self._end(probabilities.first_sample + left * FRAME_SAMPLES)
 
     def _pass(self, number: int, track: _Track, boundary: Boundary) -> None:
         """A boundary of an utterance is passed."""
@@ -191,9 +199,7 @@ class Session:
         track.owed.append(utterance)
         self._speech_samples += boundary.end - boundary.start
         self._effects.append(
-            CloseUtterance(
-                utterance.number, number, boundary.start, boundary.end, boundary.floor, boundary.ceiling
-            )
+            CloseUtterance(utterance.number, number, boundary.start, boundary.end, boundary.floor, boundary.ceiling)
         )
         if boundary.ends_turn:
             self._tell(SpeechStopped(track.turn, number, seconds(boundary.end)))
@@ -239,9 +245,7 @@ class Session:
         if hypothesis.final:
             self._result(hypothesis)
             return
-        track = next(
-            (t for t in self._tracks.values() if t.open and t.open.number == hypothesis.utterance), None
-        )
+        track = next((t for t in self._tracks.values() if t.open and t.open.number == hypothesis.utterance), None)
         if track is None or track.open is None:
             return
         utterance, words = track.open, tuple(hypothesis.text.split())
@@ -297,9 +301,7 @@ def _told(utterance: _Utterance) -> Transcription | Failed:
     start, end = seconds(finished.start), seconds(finished.end)
     if isinstance(result, EngineFailed):
         cause = f"No text for {start:.3f}-{end:.3f} s: {result.error.message} ({result.error.code})"
-        return Failed(
-            Error("engine_failed", cause), utterance.number, utterance.turn, utterance.track, start, end
-        )
+        return Failed(Error("engine_failed", cause), utterance.number, utterance.turn, utterance.track, start, end)
     words = result.words
     times: Literal["model", "aligned", "estimated"] = result.times or "estimated"
     if words is None:
@@ -326,5 +328,3 @@ def _common_prefix(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str
             break
         length += 1
     return first[:length]
-
-

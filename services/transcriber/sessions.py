@@ -5,6 +5,7 @@ import logging
 import os
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,6 +40,7 @@ class Live:
     ended: bool = False
     _holders: int = 1
     """The runner, until it is done, and every connection."""
+    _give_way: Callable[[], None] | None = None
     _leaving: asyncio.TimerHandle | None = None
     _resume_seconds: float = 60
 
@@ -62,26 +64,33 @@ class Live:
         self.command(command)
         self.ended = True
 
-    def hold(self) -> None:
-        """Somebody else reads the spool."""
+    def attach(self, give_way: Callable[[], None]) -> None:
+        """A connection serves the client from now on; the one before it, if any, gives way."""
         self._holders += 1
-
-    def release(self) -> None:
-        """Somebody no longer does; the last one closes it."""
-        self._holders -= 1
-        if not self._holders:
-            self.spool.close()
-
-    def left(self) -> None:
-        """The client is gone and may come back."""
-        loop = asyncio.get_running_loop()
-        self._leaving = loop.call_later(self._resume_seconds, self.end, Disconnected())
-
-    def returned(self) -> None:
-        """The client is back."""
         if self._leaving:
             self._leaving.cancel()
             self._leaving = None
+        if self._give_way:
+            self._give_way()
+        self._give_way = give_way
+
+    def detach(self, give_way: Callable[[], None]) -> None:
+        """The connection that attached so is over. Unless another one serves the client now, the client is gone: for
+        good, or for a while where it may come back."""
+        if self._give_way is give_way:
+            self._give_way = None
+            if self.resumable:
+                loop = asyncio.get_running_loop()
+                self._leaving = loop.call_later(self._resume_seconds, self.end, Disconnected())
+            else:
+                self.end(Disconnected())
+        self.release()
+
+    def release(self) -> None:
+        """The runner or a connection no longer needs the spool; the last one closes it."""
+        self._holders -= 1
+        if not self._holders:
+            self.spool.close()
 
 
 @dataclass
@@ -130,10 +139,7 @@ class Sessions:
         """The session that waits for the client with this token."""
         for live in self._live.values():
             if live.status.resume_token and secrets.compare_digest(live.status.resume_token, token):
-                if live.ended:
-                    return None
-                live.returned()
-                return live
+                return None if live.ended else live
         return None
 
     def _run(self, status: Status, spool: Spool, *, recovering: bool = False) -> Live:

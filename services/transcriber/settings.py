@@ -26,7 +26,9 @@ class Settings:
 
     host: str = _setting("127.0.0.1", "Address to listen on.")
     port: int = _setting(8080, "Port to listen on; 0 takes a free one.", minimum=0, maximum=65535)
-    log_format: str = _setting("auto", "Log lines: auto is text on a terminal, else json.", one_of=("auto", "text", "json"))
+    log_format: str = _setting(
+        "auto", "Log lines: auto is text on a terminal, else json.", one_of=("auto", "text", "json")
+    )
     log_level: str = _setting("INFO", "Least severe line to log.", one_of=("DEBUG", "INFO", "WARNING", "ERROR"))
 
     engine: str = _setting(
@@ -34,28 +36,40 @@ class Settings:
         "Speech-to-text engine; auto takes openai when OPENAI_API_KEY or OPENAI_BASE_URL is set, else local.",
         one_of=("auto", "openai", "local"),
     )
-    default_language: str = _setting("", "Language where a client names none (ISO 639-1); empty detects where the model can.")
+    default_language: str = _setting(
+        "", "Language where a client names none (ISO 639-1); empty detects where the model can."
+    )
     openai_api_key: str = _setting("", "Key of OpenAI's API.", secret=True)
     openai_base_url: str = _setting("", "URL of a compatible server (vLLM, speaches, LocalAI), up to and with /v1.")
     openai_model: str = _setting("gpt-transcribe", "Model asked of the API.")
     openai_timeout_seconds: float = _setting(20.0, "Longest wait for one answer of the API.", minimum=1, maximum=600)
     openai_max_requests: int = _setting(16, "Requests to the API in flight at once.", minimum=1, maximum=1000)
-    local_model: str = _setting("", "Whisper model for the local engine: empty is the packaged tiny.en; else a hub name or a folder.")
+    local_model: str = _setting(
+        "", "Whisper model for the local engine: empty is the packaged tiny.en; else a hub name or a folder."
+    )
     local_device: str = _setting("auto", "Where the local engine computes.", one_of=("auto", "cpu", "cuda"))
-    local_workers: int = _setting(0, "Recognitions of the local engine at once; 0 takes the number of cores.", minimum=0, maximum=64)
+    local_workers: int = _setting(
+        0, "Recognitions of the local engine at once; 0 takes the number of cores.", minimum=0, maximum=64
+    )
     local_beam_size: int = _setting(5, "Beam width for finals of the local engine.", minimum=1, maximum=10)
 
     data_dir: Path = _setting(Path("data"), "Folder of the disk store: recordings and transcripts.")
     spool_dir: Path | None = _setting(None, "Folder for sessions that are going on; empty is `spool` in DATA_DIR.")
-    endpointing_ms: int = _setting(600, "Pause that ends an utterance, where a client says nothing else.", minimum=100, maximum=5000)
+    endpointing_ms: int = _setting(
+        600, "Pause that ends an utterance, where a client says nothing else.", minimum=100, maximum=5000
+    )
 
     max_sessions: int = _setting(200, "Sessions at once.", minimum=1, maximum=100_000)
     max_session_seconds: float = _setting(14_400.0, "Longest session, in audio.", minimum=10, maximum=86_400)
-    max_lag_seconds: float = _setting(10.0, "New sessions are refused while the engine is further behind.", minimum=0.5, maximum=600)
+    max_lag_seconds: float = _setting(
+        10.0, "Beyond this lag of the engine, new sessions are refused.", minimum=0.5, maximum=600
+    )
     max_session_bytes: int = _setting(4 << 30, "Bytes that one session may spool.", minimum=1 << 20, maximum=1 << 40)
     max_message_bytes: int = _setting(1 << 20, "Largest WebSocket message.", minimum=1 << 12, maximum=64 << 20)
     utterance_deadline_seconds: float = _setting(60.0, "Longest wait for an utterance's text.", minimum=1, maximum=3600)
-    resume_seconds: float = _setting(60.0, "How long a resumable session waits for its client.", minimum=1, maximum=3600)
+    resume_seconds: float = _setting(
+        60.0, "How long a session waits for its client to resume.", minimum=1, maximum=3600
+    )
     ping_seconds: float = _setting(20.0, "Time between WebSocket pings.", minimum=1, maximum=600)
     drain_seconds: float = _setting(90.0, "How long sessions may go on after SIGTERM.", minimum=0, maximum=3600)
 

@@ -225,9 +225,7 @@ class Spool:
     def _flush_run(self) -> None:
         if self._run.count:
             run = self._run
-            self._commands.append(
-                {"byte": run.start, "kind": "Messages", "size": run.size, "count": run.count}
-            )
+            self._commands.append({"byte": run.start, "kind": "Messages", "size": run.size, "count": run.count})
             self._run = Messages(self._audio.size, 0, 0)
 
     def close(self) -> None:

@@ -7,13 +7,13 @@ from typing import Any, cast
 
 import hypercorn.protocol.ws_stream
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, WebsocketScope
-from quart import Quart, websocket
+from quart import Quart, Websocket, websocket
 from quart.asgi import ASGIWebsocketConnection
 
 from transcriber.connection import SocketClosed
 
 _LINGER_SECONDS = 5
-"""After our close frame, how long what the client still sends is read: unread data would turn the close into a reset."""
+"""How long what the client still sends is read after our close frame: unread data would turn it into a reset."""
 
 
 class _Received:
@@ -58,8 +58,12 @@ class QuartSocket:
     """The current request's WebSocket, as `connection` wants it."""
 
     def __init__(self) -> None:
-        # The proxy finds its target by context; tasks started by the connection share this one.
-        self._websocket = websocket._get_current_object()  # pyright: ignore[reportPrivateUsage]
+        # What stands behind the proxy of the request's context, so that any task may use it.
+        self._websocket: Websocket = cast("Any", websocket)._get_current_object()
+
+    async def accept(self, subprotocol: str | None) -> None:
+        """Answer the handshake."""
+        await cast("Any", self._websocket).accept(subprotocol=subprotocol)
 
     async def receive(self) -> bytes | str:
         return await self._websocket.receive()
@@ -76,10 +80,14 @@ def install(app: Quart) -> None:
     app.asgi_websocket_class = DirectWebsocketConnection
     # Audio does not compress, and a compressed message can grow a thousandfold; Hypercorn always accepts the
     # extension (hypercorn#307).
-    hypercorn.protocol.ws_stream.server_extensions_handshake = lambda requested, supported: None
+    cast("Any", hypercorn.protocol.ws_stream).server_extensions_handshake = _no_extensions
     # Since Python 3.12 this waits for every open connection, before Hypercorn's graceful timeout begins
     # (hypercorn#308).
-    asyncio.base_events.Server.wait_closed = _do_not_wait
+    cast("Any", asyncio.base_events.Server).wait_closed = _do_not_wait
+
+
+def _no_extensions(requested: object, supported: object) -> None:
+    return None
 
 
 async def _do_not_wait(server: asyncio.base_events.Server) -> None:

@@ -4,8 +4,8 @@ import asyncio
 import errno
 import os
 import resource
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Generator
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,21 @@ from transcriber.storage.store import Conflict, StoreError
 LARGE = bytes(200_000)
 
 
+OpenStore = Callable[[Path], DiskStore]
+
+
+@pytest.fixture
+async def open_store() -> AsyncIterator[OpenStore]:
+    async with AsyncExitStack() as opened:
+
+        def open_store(root: Path) -> DiskStore:
+            store = DiskStore(root)
+            opened.push_async_callback(store.close)
+            return store
+
+        yield open_store
+
+
 def unfinished(root: Path) -> list[Path]:
     return [path for path in (root / ".tmp").rglob("*") if path.is_file() and path.name != "lock"]
 
@@ -24,7 +39,7 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-async def test_a_key_is_a_path(tmp_path: Path) -> None:
+async def test_a_key_is_a_path(tmp_path: Path, open_store: OpenStore) -> None:
     store = open_store(tmp_path / "made" / "here")
     await store.put("2026/01/02/a b.txt", b"text")
     assert store.location("2026/01/02/a b.txt") == str(tmp_path / "made/here/2026/01/02/a b.txt")
@@ -32,8 +47,8 @@ async def test_a_key_is_a_path(tmp_path: Path) -> None:
     assert unfinished(tmp_path / "made" / "here") == []
 
 
-async def test_folders_go_with_their_last_file(tmp_path: Path) -> None:
-    store = DiskStore(tmp_path)
+async def test_folders_go_with_their_last_file(tmp_path: Path, open_store: OpenStore) -> None:
+    store = open_store(tmp_path)
     await store.put("a/b/c/one", b"1")
     await store.put("a/two", b"2")
     await store.delete(["a/b/c/one", "a/b"])
@@ -44,8 +59,8 @@ async def test_folders_go_with_their_last_file(tmp_path: Path) -> None:
     assert names(tmp_path) == {".tmp"}
 
 
-async def test_what_failed_leaves_nothing_behind(tmp_path: Path) -> None:
-    store = DiskStore(tmp_path)
+async def test_what_failed_leaves_nothing_behind(tmp_path: Path, open_store: OpenStore) -> None:
+    store = open_store(tmp_path)
     await store.put("file", b"1")
     for key in ("file/below", "x" * 300):
         with pytest.raises(StoreError) as caught:
@@ -69,8 +84,8 @@ def files_limited(size: int) -> Generator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (before, hard))
 
 
-async def test_writes_that_stop_half_way_leave_nothing_and_can_be_done_again(tmp_path: Path) -> None:
-    store = DiskStore(tmp_path)
+async def test_writes_that_stop_half_way_leave_nothing(tmp_path: Path, open_store: OpenStore) -> None:
+    store = open_store(tmp_path)
     upload = await store.upload("joined")
     await upload.put_part(1, LARGE)
     await upload.put_part(2, LARGE)
@@ -93,22 +108,22 @@ def test_what_may_pass_can_be_tried_again(number: int, retryable: bool) -> None:
     assert caught.value.retryable is retryable
 
 
-async def test_a_new_store_removes_what_a_dead_one_left_and_only_that(tmp_path: Path) -> None:
+async def test_a_new_store_removes_what_a_dead_one_left_and_only_that(tmp_path: Path, open_store: OpenStore) -> None:
     left = tmp_path / ".tmp" / "0123" / "upload"
     left.mkdir(parents=True)
     (left / "00001.part").write_bytes(LARGE)
-    store = DiskStore(tmp_path)
+    store = open_store(tmp_path)
     assert unfinished(tmp_path) == []
     upload = await store.upload("key")
     await upload.put_part(1, b"part")
-    other = DiskStore(tmp_path)
+    other = open_store(tmp_path)
     await other.close()
     await upload.complete()
     assert await store.get("key") == b"part"
 
 
-async def test_closing_forgets_uploads(tmp_path: Path) -> None:
-    store = DiskStore(tmp_path)
+async def test_closing_forgets_uploads(tmp_path: Path, open_store: OpenStore) -> None:
+    store = open_store(tmp_path)
     upload = await store.upload("key")
     await upload.put_part(1, LARGE)
     await store.close()
@@ -125,8 +140,8 @@ async def test_a_root_that_can_not_be_is_said_at_once(tmp_path: Path) -> None:
         DiskStore(tmp_path / "file")
 
 
-async def test_files_that_vanish_while_listed_are_left_out(tmp_path: Path) -> None:
-    store = DiskStore(tmp_path)
+async def test_files_that_vanish_while_listed_are_left_out(tmp_path: Path, open_store: OpenStore) -> None:
+    store = open_store(tmp_path)
     for number in range(600):
         (tmp_path / f"{number:04}").write_bytes(b"")
     listed: list[str] = []
@@ -137,14 +152,14 @@ async def test_files_that_vanish_while_listed_are_left_out(tmp_path: Path) -> No
     assert listed == [f"{number:04}" for number in (*range(300), *range(500, 600))]
 
 
-async def test_large_files_are_told_apart_without_reading_them(tmp_path: Path) -> None:
-    store = DiskStore(tmp_path)
+async def test_large_files_are_told_apart_without_reading_them(tmp_path: Path, open_store: OpenStore) -> None:
+    store = open_store(tmp_path)
     etags = {(await store.put("key", LARGE)).etag for _ in range(5)}
     assert len(etags) == 5
 
 
-async def test_puts_and_deletes_in_one_folder_do_not_trip_each_other(tmp_path: Path) -> None:
-    store, other = DiskStore(tmp_path), DiskStore(tmp_path)
+async def test_puts_and_deletes_in_one_folder_do_not_trip_each_other(tmp_path: Path, open_store: OpenStore) -> None:
+    store, other = open_store(tmp_path), open_store(tmp_path)
 
     async def churn(which: DiskStore, name: str) -> None:
         for _ in range(30):

@@ -40,6 +40,7 @@ from transcriber.events import (
     Stored,
     Tell,
     Transcription,
+    Warned,
 )
 from transcriber.session import Session, State
 from transcriber.transcript import Word
@@ -170,7 +171,7 @@ def test_an_utterance_can_be_made_final_early(command: Input, reason: str) -> No
     speaker = Speaker()
     speaker.hear(1, 10)
     closed, stopped = speaker.handle(command)
-    assert closed == CloseUtterance(1, 0, 0, 5120, 0, 5000) or closed == CloseUtterance(1, 0, 0, 5000, 0, 5000)
+    assert closed == CloseUtterance(1, 0, 0, 5000, 0, 5000)
     assert isinstance(stopped, Tell)
     (final,) = told(speaker.handle(text(1)))
     assert isinstance(final, Transcription)
@@ -261,6 +262,17 @@ def test_a_fatal_error_is_told_last_after_what_was_said_before_it() -> None:
     assert speaker.handle(STORED) == [Tell(Failed(error)), Close(1003, "unsupported_audio")]
 
 
+def test_a_session_ends_where_sessions_must_end() -> None:
+    session = Session(max_samples=30 * FRAME_SAMPLES + 5)
+    session.handle(Started(Options()))
+    effects = session.handle(Probabilities(0, 0, (1.0,) * 40, (-20.0,) * 40))
+    assert [type(event) for event in told(effects)] == [SpeechStarted, Warned, SpeechStopped]
+    assert CloseUtterance(1, 0, 0, 30 * FRAME_SAMPLES, 0, 30 * FRAME_SAMPLES) in effects
+    assert session.state is State.FINISHING
+    session.handle(text(1))
+    assert session.handle(STORED)[-1] == Close(1000, "session_too_long")
+
+
 def test_reconfigure_changes_options_from_there_on() -> None:
     speaker = Speaker()
     speaker.hear(1, 10)
@@ -319,6 +331,9 @@ def test_every_utterance_gets_one_final_in_order_and_the_session_ends_once(scrip
     assert [type(event) for event in events].count(Complete) == 1
     assert isinstance(events[-1], Complete)
     started = [event.turn for event in events if isinstance(event, SpeechStarted)]
-    assert started == [event.turn for event in sorted(
-        (event for event in events if isinstance(event, SpeechStopped)), key=lambda event: event.turn
-    )]
+    assert started == [
+        event.turn
+        for event in sorted(
+            (event for event in events if isinstance(event, SpeechStopped)), key=lambda event: event.turn
+        )
+    ]

@@ -15,7 +15,7 @@ class Resampler:
     """soxr HQ. At 16 kHz blocks pass as they are.
 
     Sample k lies at k / 16 000 seconds, within half a sample after a flush. After `flush`, exactly round(frames fed in
-    all * 16 000 / rate) samples have come out, so positions never drift.
+    all * 16 000 / rate) samples have come out, halves rounded up, so positions never drift.
     """
 
     def __init__(self, source_rate: int, tracks: int = 1) -> None:

@@ -1,4 +1,4 @@
-"""`transcriber demo`: starts the service, streams a recording to it as it was spoken, and says where the results lie."""
+"""`transcriber demo`: starts a service, streams a recording to it as it was spoken, and says where the results lie."""
 
 import argparse
 import asyncio
@@ -6,13 +6,11 @@ import contextlib
 import os
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
 from collections.abc import AsyncGenerator, Generator
-from pathlib import Path
 from typing import IO
 
 from transcriber.client import stream
@@ -43,7 +41,7 @@ async def run(arguments: argparse.Namespace) -> int:
     port = _free_port()
     try:
         with _cancelled_by_signals():
-            async with _service(port, Path(arguments.data_dir).resolve()):
+            async with _service(port, arguments.data_dir):
                 return await run_demo(f"ws://127.0.0.1:{port}/ws", arguments.audio)
     except ServiceFailed as failure:
         print(f"transcriber: service_failed: {failure}", file=sys.stderr)
@@ -62,17 +60,17 @@ async def run_demo(url: str, path: str) -> int:
 
 
 @contextlib.asynccontextmanager
-async def _service(port: int, data_dir: Path) -> AsyncGenerator[None, None]:
+async def _service(port: int, data_dir: str) -> AsyncGenerator[None, None]:
     """The service as a child process with the local engine, from when it answers to the end of the block.
 
     It gets a session of its own: Ctrl-C in the terminal is for the streaming, which ends the audio and waits for its
     text.
     """
-    settings = {"ENGINE": "local", "HOST": "127.0.0.1", "PORT": str(port), "DATA_DIR": str(data_dir), **_QUICK_STOP}
+    settings = {"ENGINE": "local", "HOST": "127.0.0.1", "PORT": str(port), "DATA_DIR": data_dir, **_QUICK_STOP}
     command = [sys.executable, "-m", "transcriber", "serve"]
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(  # noqa: ASYNC220 - starting a process takes milliseconds and nothing else runs yet
-            command, env={**os.environ, **settings}, stdout=log, stderr=log, start_new_session=True
+        process = await asyncio.create_subprocess_exec(
+            *command, env={**os.environ, **settings}, stdout=log, stderr=log, start_new_session=True
         )
         try:
             print("Starting the service with the local engine …", file=sys.stderr, flush=True)
@@ -82,11 +80,11 @@ async def _service(port: int, data_dir: Path) -> AsyncGenerator[None, None]:
             await _stop(process)
 
 
-async def _until_healthy(process: subprocess.Popen[bytes], port: int, log: IO[bytes]) -> None:
+async def _until_healthy(process: asyncio.subprocess.Process, port: int, log: IO[bytes]) -> None:
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while time.monotonic() < deadline:
-        if process.poll() is not None:
+        if process.returncode is not None:
             log.seek(0)
             last = log.read()[-LOG_TAIL_BYTES:].decode(errors="replace").strip()
             raise ServiceFailed(f"it ended with exit code {process.returncode}, having said:\n{last}")
@@ -102,17 +100,20 @@ def _get(opener: urllib.request.OpenerDirector, url: str) -> None:
         pass
 
 
-async def _stop(process: subprocess.Popen[bytes]) -> None:
-    """SIGTERM, and a kill if that does not end it; also when this task is cancelled meanwhile."""
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    """SIGTERM, and a kill if that does not end it, or if nobody waits any more."""
+    if process.returncode is not None:
+        return
     process.terminate()
-    deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
     try:
-        while process.poll() is None and time.monotonic() < deadline:
-            await asyncio.sleep(POLL_SECONDS)
+        async with asyncio.timeout(STOP_TIMEOUT_SECONDS):
+            await process.wait()
+    except TimeoutError:
+        pass
     finally:
-        if process.poll() is None:
+        if process.returncode is None:
             process.kill()
-            process.wait()
+            await process.wait()
 
 
 @contextlib.contextmanager

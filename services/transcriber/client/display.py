@@ -3,6 +3,7 @@
 import json
 import os
 import unicodedata
+from collections.abc import Sequence
 from typing import TextIO
 
 from transcriber.client.events import Complete, Event, Failed, Partial, Transcription, TranscriptionLate, Warned
@@ -24,19 +25,21 @@ class Display:
         self._out_is_terminal = _is_terminal(out)
         self._moving = err if _is_terminal(err) else out if self._out_is_terminal and not as_json else None
         self._progress: float | None = None
-        self._partial: Partial | None = None
+        self._partials: dict[int, Partial] = {}
         self._drawn = ""
 
     def show(self, event: Event) -> None:
-        """Raises:
-        BrokenPipeError: nobody reads standard output any more.
+        """Write what is final, and draw what is not.
+
+        Raises:
+            BrokenPipeError: nobody reads standard output any more.
         """
-        if isinstance(event, Transcription | TranscriptionLate | Failed) and self._concerns(event.utterance):
-            self._partial = None
+        if isinstance(event, Transcription | TranscriptionLate | Failed) and event.utterance is not None:
+            self._partials.pop(event.utterance, None)
         if self._as_json:
             self._write_line(json.dumps(event.message, ensure_ascii=False, separators=(",", ":")))
         elif isinstance(event, Partial):
-            self._partial = event
+            self._partials[event.utterance] = event
         elif isinstance(event, Transcription | TranscriptionLate) and event.text.strip():
             self._write_line(final_line(event, with_times=self._out_is_terminal))
         if isinstance(event, Warned):
@@ -57,7 +60,8 @@ class Display:
 
     def close(self, complete: Complete | None = None) -> None:
         """Take away what moves, and sum up."""
-        self._progress = self._partial = None
+        self._progress = None
+        self._partials.clear()
         self.clear()
         if complete is not None and self._summary:
             for line in closing_lines(complete):
@@ -69,9 +73,6 @@ class Display:
             self._moving.flush()
             self._drawn = ""
 
-    def _concerns(self, utterance: int | None) -> bool:
-        return self._partial is not None and self._partial.utterance == utterance
-
     def _write_line(self, line: str) -> None:
         self.clear()
         self._out.write(line + "\n")
@@ -80,7 +81,7 @@ class Display:
     def _draw(self) -> None:
         if self._moving is None:
             return
-        line = status_line(_width(self._moving), self._progress, self._partial)
+        line = status_line(_width(self._moving), self._progress, list(self._partials.values()))
         if line != self._drawn:
             self._moving.write(_CLEAR_LINE + line)
             self._moving.flush()
@@ -92,18 +93,26 @@ def final_line(event: Transcription | TranscriptionLate, *, with_times: bool) ->
     return f"[{clock(event.start)} – {clock(event.end)}] {text}" if with_times else text
 
 
-def status_line(width: int, progress: float | None, partial: Partial | None) -> str:
-    """Bar and the newest words in less than `width` cells, so that no terminal wraps it; stable words stand out."""
+def status_line(width: int, progress: float | None, partials: Sequence[Partial]) -> str:
+    """Bar and the newest words in less than `width` cells, so that no terminal wraps it; stable words stand out.
+
+    An utterance that is over waits for its final while the next one is spoken: there may be several partials.
+    """
     bar = "" if progress is None else _bar(progress)
-    if partial is None:
-        return bar if cells(bar) < width else ""
+    if cells(bar) >= width:
+        bar = ""
+    if not partials:
+        return bar
     separator = " " if bar else ""
-    room = width - 1 - cells(bar) - len(separator)
-    text = printable(partial.text)
-    settled = len(" ".join(text.split(" ")[: partial.stable_words]))
-    shown = fitting_tail(text, room)
-    unsettled_from = max(0, len(shown) - (len(text) - settled))
-    return f"{bar}{separator}{shown[:unsettled_from]}{_DIM}{shown[unsettled_from:]}{_PLAIN}"
+    newest = printable(partials[-1].text).split(" ")
+    stable = partials[-1].stable_words
+    text = " ".join([*(printable(partial.text) for partial in partials[:-1]), *newest])
+    unstable_length = len(" ".join(newest[stable:]))
+    shown = fitting_tail(text, width - 1 - cells(bar) - len(separator))
+    if not shown:
+        return bar
+    split = max(0, len(shown) - unstable_length)
+    return f"{bar}{separator}{shown[:split]}{_DIM}{shown[split:]}{_PLAIN}"
 
 
 def _bar(progress: float) -> str:

@@ -45,8 +45,9 @@ async def _serve(protocol: WireProtocol, sessions: Sessions) -> Response | None:
         if refused:
             return refused
         live = sessions.begin(accepted.options)
-    await websocket.accept(subprotocol=accepted.subprotocol)
-    await Connection(QuartSocket(), protocol, accepted, live).run()
+    socket = QuartSocket()
+    await socket.accept(accepted.subprotocol)
+    await Connection(socket, protocol, accepted, live).run()
     return None
 
 
@@ -73,5 +74,3 @@ def _refusal(protocol: WireProtocol, sessions: Sessions, options: Options) -> Re
 def _response(refused: Refused) -> Response:
     # The connection can't be used again, whatever a pooling proxy thinks.
     return Response(refused.body, refused.status, {"Connection": "close"}, content_type=refused.content_type)
-
-

@@ -1,6 +1,7 @@
 """What an answer of the transcription API says: text, words with times where there are some, and whether to believe it.
 Pure."""
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 
@@ -117,13 +118,13 @@ def _timed(text: str, words: Sequence[_TimedWord], seconds: float, language: str
     spans = list(_letter_spans(words))
     if "".join(map(_letters, written)) != "".join(_letters(word.word) for word in words):
         return
-    first, latest = 0, 0.0
+    first, latest, limit = 0, 0.0, math.floor(seconds * 1000) / 1000
     for token in written:
         after = first + len(_letters(token))
         start, end = (spans[first][0], spans[after - 1][1]) if after > first else (latest, latest)
-        start = min(max(start, latest), seconds)
-        latest = min(max(end, start), seconds)
-        yield Word(token, round(start, 3), round(latest, 3))
+        start = min(max(round(start, 3), latest), limit)
+        latest = min(max(round(end, 3), start), limit)
+        yield Word(token, start, latest)
         first = after
 
 

@@ -82,7 +82,7 @@ class OpenAIEngine:
         timeout_seconds: float = 20.0,
         max_requests: int = 16,
     ) -> None:
-        """`models` may be asked for beside `model`; at most `max_requests` are in flight, each for `timeout_seconds`."""
+        """`models` may be asked for beside `model`; up to `max_requests` are in flight, each `timeout_seconds` long."""
         self._client = openai.AsyncOpenAI(
             api_key=api_key,
             base_url=base_url or DEFAULT_BASE_URL,
@@ -221,8 +221,7 @@ def retry_after_seconds(headers: Mapping[str, str]) -> float:
     """What an answer asks for by `retry-after-ms`, or by `retry-after` in seconds or as a date; 0 for nothing."""
     asked_seconds = 0.0
     value = headers.get("retry-after", "")
-    with contextlib.suppress(TypeError, ValueError, OverflowError):
-        # A TypeError is about no date, too.
+    with contextlib.suppress(ValueError, OverflowError):
         asked_seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
     with contextlib.suppress(ValueError):
         asked_seconds = float(value)

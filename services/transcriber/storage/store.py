@@ -49,9 +49,7 @@ class Store(Protocol):
         """Where people find what is stored under `key`: a path or a URL."""
         ...
 
-    async def put(
-        self, key: str, data: bytes, *, if_none_match: bool = False, if_match: str | None = None
-    ) -> Item:
+    async def put(self, key: str, data: bytes, *, if_none_match: bool = False, if_match: str | None = None) -> Item:
         """Store `data` whole. `if_none_match`: only if nothing is there; `if_match`: only over that etag.
 
         Raises:

@@ -1,8 +1,8 @@
 """Where utterances begin and end on one track, from speech probabilities alone: no model, no clock, no audio.
 
-    QUIET ──speech──► STARTING ──minimum speech──► SPEAKING ──silence──► QUIET
-      ▲                  │ gap                        │ ▲
-      └──────────────────┘                            └─┘ split: dip after 8 s, quietest point before 12 s
+QUIET ──speech──► STARTING ──minimum speech──► SPEAKING ──silence──► QUIET
+  ▲                  │ gap                        │ ▲
+  └──────────────────┘                            └─┘ split: dip after 8 s, quietest point before 12 s
 """
 
 from collections.abc import Iterable
@@ -190,9 +190,7 @@ class Endpointer:
 
     def _close(self, end: int, *, ceiling: int, reason: Reason, boundaries: list[Boundary]) -> None:
         voiced = tuple(self._voiced)
-        boundaries.append(
-            Finished(self._start, end, self._floor, ceiling, reason, reason != "max_length", voiced)
-        )
+        boundaries.append(Finished(self._start, end, self._floor, ceiling, reason, reason != "max_length", voiced))
 
     def _hear(self, at: int) -> None:
         """Note a frame of speech."""

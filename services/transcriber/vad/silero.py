@@ -162,16 +162,20 @@ class SileroDetector:
         waiting: list[_Waiting] = []
         while not self._closed:
             waiting += self._arrived(sleep=not waiting)
-            batch, waiting = waiting[:_MAX_BATCH], waiting[_MAX_BATCH:]
-            if batch:
-                self._round(batch)
-                waiting += [item for item in batch if not item.over]
-                _deliver([item for item in batch if item.over])
+            waiting = self._round(waiting)
             self._cpu_seconds = time.thread_time()
         waiting += self._inbox
         for item in waiting:
             item.error = _closed()
         _deliver(waiting)
+
+    def _round(self, waiting: list[_Waiting]) -> list[_Waiting]:
+        """Judge one frame of each of the first that wait; who waits then, those judged last."""
+        batch, rest = waiting[:_MAX_BATCH], waiting[_MAX_BATCH:]
+        if batch:
+            self._judge(batch)
+            _deliver([item for item in batch if item.over])
+        return rest + [item for item in batch if not item.over]
 
     def _arrived(self, *, sleep: bool) -> list[_Waiting]:
         """What came since the last time; with `sleep`, wait for something to come and for its window to end."""
@@ -185,7 +189,7 @@ class SileroDetector:
             arrived, self._inbox = self._inbox, []
             return arrived
 
-    def _round(self, batch: list[_Waiting]) -> None:
+    def _judge(self, batch: list[_Waiting]) -> None:
         rows = np.stack([item.rows[item.judged] for item in batch])
         state = np.stack([item.track.state for item in batch], axis=1)
         try:

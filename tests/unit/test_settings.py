@@ -1,0 +1,69 @@
+"""Settings from variables."""
+
+from pathlib import Path
+
+import pytest
+
+from transcriber.settings import Settings, SettingsError
+
+
+def test_without_variables_everything_has_a_value() -> None:
+    settings = Settings.from_environment({})
+    assert (settings.host, settings.port, settings.engine_name) == ("127.0.0.1", 8080, "local")
+    assert settings.spool_root == Path("data/spool")
+
+
+def test_variables_are_parsed_by_their_type() -> None:
+    settings = Settings.from_environment(
+        {"PORT": "9000", "DATA_DIR": "/tmp/x", "MAX_LAG_SECONDS": "2.5", "LOG_LEVEL": "debug", "HOST": "  "}
+    )
+    assert (settings.port, settings.data_dir, settings.max_lag_seconds) == (9000, Path("/tmp/x"), 2.5)
+    assert (settings.log_level, settings.host) == ("DEBUG", "127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("variables", "engine"),
+    [
+        ({"OPENAI_API_KEY": "k"}, "openai"),
+        ({"OPENAI_BASE_URL": "http://127.0.0.1:8000/v1"}, "openai"),
+        ({"OPENAI_API_KEY": "k", "ENGINE": "local"}, "local"),
+        ({}, "local"),
+    ],
+)
+def test_the_engine_follows_from_the_key(variables: dict[str, str], engine: str) -> None:
+    assert Settings.from_environment(variables).engine_name == engine
+
+
+def test_all_mistakes_are_reported_at_once_by_name_and_without_the_value() -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environment(
+            {"PORT": "secret1", "ENDPOINTING_MS": "5", "ENGINE": "siri", "LOCAL_WORKERS": "1.5", "LOG_LEVEL": "LOUD"}
+        )
+    problems = caught.value.problems
+    assert [problem.split(":")[0] for problem in problems] == [
+        "PORT",
+        "LOG_LEVEL",
+        "ENGINE",
+        "LOCAL_WORKERS",
+        "ENDPOINTING_MS",
+    ]
+    assert "between 100 and 5000" in problems[4]
+    assert "auto, openai, local" in problems[2]
+    assert "secret1" not in str(caught.value)
+
+
+def test_openai_without_a_key_is_a_mistake() -> None:
+    with pytest.raises(SettingsError, match="OPENAI_API_KEY"):
+        Settings.from_environment({"ENGINE": "openai"})
+
+
+def test_secrets_are_not_shown() -> None:
+    assert "sk-1" not in repr(Settings.from_environment({"OPENAI_API_KEY": "sk-1"}))
+
+
+def test_a_dotenv_file_stands_behind_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("PORT=7001\nENDPOINTING_MS=700\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PORT", "7002")
+    settings = Settings.from_environment()
+    assert (settings.port, settings.endpointing_ms) == (7002, 700)

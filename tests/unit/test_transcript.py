@@ -1,0 +1,71 @@
+"""Transcripts and word times."""
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transcriber.transcript import Line, Transcript, Word, estimate_words
+
+
+def transcript(*lines: Line) -> Transcript:
+    return Transcript("id", "2026-01-01T00:00:00Z", 10.0, "local", "tiny", "1", {"language": None}, lines)
+
+
+WORDS = (Word("Hello", 0.5, 0.9, 0.8), Word("there.", 1.0, 1.5))
+FIRST = Line(1, 1, 0, 0.5, 1.5, "Hello there.", "en", WORDS, "aligned")
+GAP = Line(2, 1, 0, 2.0, 3.25, "", gap="engine_failed")
+LAST = Line(3, 2, 0, 4.0, 5.0, "Bye.")
+
+
+def test_text_is_in_the_order_of_time_and_gaps_are_visible() -> None:
+    made = transcript(LAST, GAP, FIRST)
+    assert made.text == "Hello there. Bye."
+    assert made.to_text().splitlines() == [
+        "Hello there.",
+        "[no text for 00:00:02.000-00:00:03.250: engine_failed]",
+        "Bye.",
+    ]
+
+
+def test_json_has_words_times_gaps_and_what_it_was_made_with() -> None:
+    document = json.loads(transcript(FIRST, GAP).to_json())
+    assert (document["version"], document["engine"], document["model"], document["text"]) == (
+        1,
+        "local",
+        "tiny",
+        "Hello there.",
+    )
+    assert document["utterances"][0]["words"][0] == {"text": "Hello", "start": 0.5, "end": 0.9, "probability": 0.8}
+    assert document["utterances"][1]["gap"] == "engine_failed"
+
+
+def test_an_utterance_without_words_leaves_no_empty_line() -> None:
+    assert transcript(Line(1, 1, 0, 0.0, 1.0, "")).to_text() == ""
+
+
+def test_estimated_words_share_the_speech_by_their_length_and_skip_the_pauses() -> None:
+    words = estimate_words("aaa b ccccc", ((16_000, 24_000), (32_000, 40_000)))
+    assert words == (Word("aaa", 1.0, 1.333), Word("b", 1.333, 1.5), Word("ccccc", 2.0, 2.5))
+
+
+def test_no_words_or_no_speech_give_no_times() -> None:
+    assert estimate_words("", ((0, 100),)) == ()
+    assert estimate_words("word", ()) == ()
+
+
+@given(
+    st.lists(st.text("ab", min_size=1, max_size=9), max_size=30).map(" ".join),
+    st.lists(st.tuples(st.integers(1, 9000), st.integers(1, 9000)), min_size=1, max_size=20),
+)
+def test_estimated_times_lie_inside_the_speech_and_never_go_back(text: str, pairs: list[tuple[int, int]]) -> None:
+    voiced, position = list[tuple[int, int]](), 0
+    for pause, length in pairs:
+        voiced.append((position + pause, position + pause + length))
+        position = voiced[-1][1]
+    words = estimate_words(text, voiced)
+    assert [word.text for word in words] == text.split()
+    last = voiced[0][0] / 16_000 - 0.001
+    for word in words:
+        assert last <= word.start <= word.end <= voiced[-1][1] / 16_000 + 0.001
+        last = word.start
