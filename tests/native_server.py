@@ -99,6 +99,10 @@ class Conversation:
         while await self.hear() != "END":
             pass
 
+    def stop_reading(self) -> None:
+        """Leave what comes from here on in the network."""
+        self.connection.transport.pause_reading()
+
     async def cut(self) -> None:
         """End the connection without a word, as a dying process does."""
         self.connection.transport.abort()
@@ -144,7 +148,9 @@ async def native_server(
     def answer(connection: ServerConnection, request: Request) -> Response | None:
         return None if refuse is None else connection.respond(refuse[0], refuse[1])
 
-    async with serve(converse, "127.0.0.1", 0, process_request=answer, compression=None, max_queue=1) as server:
+    async with serve(
+        converse, "127.0.0.1", 0, process_request=answer, compression=None, max_queue=None, close_timeout=0.5
+    ) as server:
         port = next(iter(server.sockets)).getsockname()[1]
         running = NativeServer(f"ws://127.0.0.1:{port}/ws")
         yield running

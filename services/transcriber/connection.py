@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from transcriber.events import Command, Disconnected, Ended, Error, Rejected, Started
+from transcriber.events import Command, Disconnected, Ended, Error, Reconfigure, Rejected, Started
 from transcriber.sessions import Live
 from transcriber.spool import SpoolFull
 from transcriber.wire.protocol import Accepted, Audio, KeepAlive, WireProtocol
@@ -74,7 +74,7 @@ class Connection:
     def _take(self, received: Audio | Command) -> None:
         if isinstance(received, Audio):
             if not self._live.started:
-                self._live.command(Started(self._accepted.options))
+                self._live.command(Started(self._live.options))
             try:
                 self._spool.append_audio(received.data)
             except SpoolFull:
@@ -84,6 +84,8 @@ class Connection:
                 log.exception("spool failed", extra={"session": self._live.session_id})
                 message = "The service can't store more audio; what was sent before is kept."
                 self._live.end(Rejected(Error("storage_full", message, close_code=1011)))
+        elif isinstance(received, Reconfigure) and not self._live.started:
+            self._live.options = replace(self._live.options, **received.changes)
         elif isinstance(received, Ended | Disconnected):
             self._live.end(received)
         else:
@@ -92,7 +94,7 @@ class Connection:
     async def _write(self) -> None:
         """Tell events in order, and of partials and acks the newest, until the session is closed."""
         events = self._spool.events()
-        behind = self._accepted.last_event
+        behind, resumed = self._accepted.last_event, self._accepted.resume_token is not None
         while True:
             self._spool.outgoing.clear()
             closed = self._spool.closed
@@ -102,8 +104,8 @@ class Connection:
                 messages = self._protocol.send(event, number)
                 if number > behind:
                     await self._send(messages)
-            if behind:
-                behind = 0
+            if resumed:
+                resumed = False
                 status = replace(self._live.status, received_bytes=self._spool.received_bytes)
                 await self._send(self._protocol.send(status, None))
             for offer in self._spool.take_offers():

@@ -1,4 +1,4 @@
-"""From the spool's bytes and commands to what a session hears: decode, keep samples, detect, and keep it all in order."""
+"""From the spool's bytes and commands to what a session hears: decoded, detected, and all in order."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable

@@ -1,6 +1,6 @@
 """What a session was told before the process that ran it ended: it wins over what would be computed now."""
 
-from transcriber.events import EngineFailed, Error, Event, Failed, Hypothesis, Transcription
+from transcriber.events import EngineFailed, Error, Event, Failed, Hypothesis, Status, Transcription
 from transcriber.spool import Spool
 
 
@@ -39,6 +39,8 @@ class Replay:
 def _identity(event: Event) -> tuple[object, ...]:
     if isinstance(event, Failed) and event.utterance is None:
         return ("Failed", event.error.code, event.error.field)
+    if isinstance(event, Status):
+        return ("Status", event.options)
     kind = "final" if isinstance(event, Transcription | Failed) else type(event).__name__
     about = getattr(event, "utterance", None) or getattr(event, "turn", None)
     return (kind, about)

@@ -5,6 +5,7 @@ import logging
 import signal
 import socket
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 import hypercorn.asyncio
 from hypercorn.config import Config
@@ -66,5 +67,5 @@ async def run(
         await drain
 
     # Hypercorn's own annotations are incomplete.
-    serve: Callable[..., Awaitable[None]] = hypercorn.asyncio.serve  # pyright: ignore[reportUnknownMemberType]
+    serve = cast("Callable[..., Awaitable[None]]", hypercorn.asyncio.serve)
     await serve(app, config, shutdown_trigger=drained)

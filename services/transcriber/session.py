@@ -42,6 +42,7 @@ from transcriber.events import (
     SpeechStopped,
     Stalled,
     Started,
+    Status,
     Stored,
     Tell,
     Transcription,
@@ -95,6 +96,7 @@ class Session:
         self.state = State.WAITING
         self._max_samples = max_samples
         self.options = defaults or Options()
+        self._status: Status | None = None
         self._tracks: dict[int, _Track] = {}
         self._utterances = 0
         self._turns = 0
@@ -103,7 +105,7 @@ class Session:
         self._close = Close(1000, "complete")
         self._effects: list[Effect] = []
         self._handlers: dict[type, Callable[[Any], None]] = {
-            Opened: lambda opened: self._tell(opened.status),
+            Opened: self._open,
             Started: self._start,
             Probabilities: self._judge,
             Stalled: lambda stalled: self._finish_utterances(stalled.at, "silence"),
@@ -154,6 +156,10 @@ class Session:
     def _tell(self, event: Event) -> None:
         self._effects.append(Tell(event))
 
+    def _open(self, opened: Opened) -> None:
+        self._status = opened.status
+        self._tell(_shown(opened.status))
+
     def _start(self, started: Started) -> None:
         if self.state is not State.WAITING:
             message = "The session has already started; only `configure` changes its options now."
@@ -161,6 +167,8 @@ class Session:
             return
         self.state = State.LISTENING
         self.options = started.options
+        if self._status and self._status.options != started.options:
+            self._tell(_shown(replace(self._status, options=started.options)))
 
     def _endpointing(self) -> Endpointing:
         return Endpointing(speech_threshold=self.options.speech_threshold, endpointing_ms=self.options.endpointing_ms)
@@ -292,6 +300,11 @@ class Session:
             )
         self._effects.append(self._close)
         self.state = State.CLOSED
+
+
+def _shown(status: Status) -> Status:
+    """A token is for those who asked to resume."""
+    return status if status.options.resume else replace(status, resume_token=None)
 
 
 def _told(utterance: _Utterance) -> Transcription | Failed:

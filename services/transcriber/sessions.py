@@ -36,6 +36,8 @@ class Live:
 
     status: Status
     spool: Spool
+    options: Options
+    """As known so far."""
     started: bool = False
     ended: bool = False
     _holders: int = 1
@@ -51,12 +53,13 @@ class Live:
     @property
     def resumable(self) -> bool:
         """Whether the client may go away and come back."""
-        return self.status.resume_token is not None and not self.ended
+        return self.options.resume and not self.ended
 
     def command(self, command: Command) -> None:
         """Spool a command, unless no more may come."""
         if not self.ended:
-            self.started = self.started or isinstance(command, Started)
+            if isinstance(command, Started) and not self.started:
+                self.started, self.options = True, command.options
             self.spool.append_command(command)
 
     def end(self, command: Command) -> None:
@@ -131,19 +134,19 @@ class Sessions:
             options=options,
             max_session_seconds=self.limits.session_seconds,
             version=transcriber.__version__,
-            resume_token=secrets.token_urlsafe(24) if options.resume else None,
+            resume_token=secrets.token_urlsafe(24),
         )
         return self._run(status, Spool(self.root / status.session_id, limit_bytes=self.limits.session_bytes))
 
     def resume(self, token: str) -> Live | None:
         """The session that waits for the client with this token."""
         for live in self._live.values():
-            if live.status.resume_token and secrets.compare_digest(live.status.resume_token, token):
-                return None if live.ended else live
+            if secrets.compare_digest(live.status.resume_token or "", token):
+                return live if live.resumable else None
         return None
 
     def _run(self, status: Status, spool: Spool, *, recovering: bool = False) -> Live:
-        live = Live(status, spool, _resume_seconds=self.limits.resume_seconds)
+        live = Live(status, spool, status.options, _resume_seconds=self.limits.resume_seconds)
         live.ended = recovering
         self._live[status.session_id] = live
         runner = Runner(spool, status, self.parts, recovering=recovering)

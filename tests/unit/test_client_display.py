@@ -171,7 +171,9 @@ def test_the_summary_says_where_things_lie() -> None:
 
 
 @pytest.mark.parametrize("width", [1, 2, 10, 25, 26, 27, 30, 80])
-@pytest.mark.parametrize("text", ["", "word " * 40, "日本語のテキスト" * 9, "e\u0301" * 90])
+@pytest.mark.parametrize(
+    "text", ["", "word " * 40, "日本語のテキスト" * 9, "e\u0301" * 90], ids=["empty", "words", "wide", "combining"]
+)
 @pytest.mark.parametrize("progress", [None, 0.0, 1.0])
 def test_no_line_is_as_wide_as_the_terminal(width: int, text: str, progress: float | None) -> None:
     line = status_line(width, progress, [partial("before"), partial(text, stable_words=2)])
@@ -197,7 +199,7 @@ def test_stable_words_stand_out() -> None:
 
 def test_no_text_moves_the_cursor_or_breaks_the_line() -> None:
     assert printable("a\x1b[2Jb\r\n\x9bc\u2028d\te") == "a [2Jb c d e"
-    assert printable("می\u200cخواهم") == "می\u200cخواهم"
+    assert printable("\u0645\u06cc\u200c\u062e") == "\u0645\u06cc\u200c\u062e", "joiners are part of words"
 
 
 @pytest.mark.parametrize(

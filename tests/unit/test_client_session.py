@@ -31,8 +31,17 @@ async def session_with(script: Script, **options: Any) -> AsyncGenerator[Session
         yield session
 
 
-async def read(session: Session) -> list[Event]:
-    return [event async for event in session]
+async def read(session: Session, events: list[Event] | None = None) -> list[Event]:
+    """The events to the end; `events` has them also when the end is an error."""
+    events = [] if events is None else events
+    async for event in session:
+        events.append(event)
+    return events
+
+
+async def send_for_ever(session: Session) -> None:
+    while True:
+        await session.send(bytes(100_000))
 
 
 async def test_audio_goes_out_and_events_come_in() -> None:
@@ -136,12 +145,10 @@ async def test_audio_may_be_sent_whole_before_the_first_event_is_read() -> None:
 
 
 async def test_sending_waits_for_a_server_that_does_not_read() -> None:
-    done = asyncio.Event()
-
     async def deaf(conversation: Conversation) -> None:
         await conversation.tell("status")
-        await done.wait()
-        await conversation.cut()
+        conversation.stop_reading()
+        await conversation.connection.wait_closed()
 
     sent = 0
     async with session_with(deaf) as session:
@@ -150,7 +157,6 @@ async def test_sending_waits_for_a_server_that_does_not_read() -> None:
                 while sent < 1000:
                     await session.send(bytes(100_000))
                     sent += 1
-        done.set()
     assert 0 < sent < 500, "kernel buffers hold a few megabytes; the client itself nearly nothing"
 
 
@@ -177,8 +183,7 @@ async def test_a_fatal_error_is_an_event_and_then_raised() -> None:
     async with session_with(unsupported) as session:
         await session.send(b"?")
         with pytest.raises(SessionFailed) as failed:
-            async for event in session:
-                events.append(event)
+            await read(session, events)
         assert isinstance(events[-1], Failed)
         assert events[-1].fatal
     error = failed.value
@@ -191,14 +196,27 @@ async def test_a_fatal_error_is_an_event_and_then_raised() -> None:
 async def test_sending_fails_with_the_reason_that_the_server_gave() -> None:
     async with session_with(unsupported) as session:
         with pytest.raises(SessionFailed, match="unsupported_audio"):
-            while True:
-                await session.send(bytes(1000))
+            await send_for_ever(session)
         with pytest.raises(SessionFailed, match="unsupported_audio"):
             await session.finish()
         with pytest.raises(SessionFailed, match="unsupported_audio"):
             await read(session)
         with pytest.raises(SessionFailed, match="unsupported_audio"):
             await read(session)
+
+
+async def test_the_reason_comes_though_the_server_reads_no_more() -> None:
+    async def turn_away(conversation: Conversation) -> None:
+        await conversation.tell("status")
+        conversation.stop_reading()
+        await asyncio.sleep(0.1)
+        await conversation.tell("error", fatal=True)
+        await conversation.connection.wait_closed()
+
+    async with session_with(turn_away) as session:
+        async with asyncio.timeout(5):
+            with pytest.raises(SessionFailed, match="unsupported_audio"):
+                await send_for_ever(session)
 
 
 @pytest.mark.parametrize(

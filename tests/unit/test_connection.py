@@ -181,3 +181,37 @@ async def test_a_connection_gives_way_to_the_next_of_its_client(house: House) ->
     second.socket.say(SPEECH, "END")
     await second.done()
     assert second.socket.types()[-1] == "complete"
+
+
+async def test_a_configure_before_the_audio_counts(house: House) -> None:
+    client = Client(house, RAW_QUERY)
+    client.socket.say('{"type": "configure", "language": "fr"}', SPEECH, "END")
+    await client.done()
+    assert {job.options.language for job in house.engine.jobs} == {"fr"}
+
+
+async def test_a_start_that_changes_options_is_answered_by_what_is_understood_now(house: House) -> None:
+    client = Client(house)
+    start = {"type": "start", "encoding": "pcm_s16le", "sample_rate": 16_000, "resume": True}
+    client.socket.say(json.dumps(start))
+    await until(lambda: client.socket.types() == ["status", "status"])
+    first, second = client.socket.sent
+    assert "resume_token" not in first or first["resume_token"] is None
+    assert second["resume_token"]
+    assert second["options"]["sample_rate"] == 16_000
+    client.socket.vanish()
+    await client.done()
+    assert client.live.resumable
+
+
+async def test_a_client_that_saw_nothing_yet_learns_what_was_received(house: House) -> None:
+    first = Client(house, (*RAW_QUERY, ("resume", "true")))
+    first.socket.say(SPEECH[:3200])
+    first.socket.vanish()
+    await first.done()
+    token = first.live.status.resume_token or ""
+    second = Client(house, (("resume_token", token),), first.live)
+    await until(lambda: second.socket.types() == ["status", "status"])
+    assert second.socket.sent[1]["received_bytes"] == 3200
+    second.socket.say("END")
+    await second.done()

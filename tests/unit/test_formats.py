@@ -78,11 +78,11 @@ def test_nothing_is_decided_too_early(head: bytes) -> None:
     ("options", "code", "field"),
     [
         (Options(encoding="pcm_s16le"), "missing_field", "sample_rate"),
-        (Options(encoding="pcm_s16le", sample_rate=999), "invalid_value", "sample_rate"),
-        (Options(encoding="pcm_s16le", sample_rate=192_001), "invalid_value", "sample_rate"),
-        (Options(encoding="mulaw", sample_rate=8_000, channels=0), "invalid_value", "channels"),
-        (Options(encoding="mulaw", sample_rate=8_000, channels=33), "invalid_value", "channels"),
-        (Options(encoding="vorbis", sample_rate=8_000), "invalid_value", "encoding"),
+        (Options(encoding="pcm_s16le", sample_rate=999), "invalid_field", "sample_rate"),
+        (Options(encoding="pcm_s16le", sample_rate=192_001), "invalid_field", "sample_rate"),
+        (Options(encoding="mulaw", sample_rate=8_000, channels=0), "invalid_field", "channels"),
+        (Options(encoding="mulaw", sample_rate=8_000, channels=33), "invalid_field", "channels"),
+        (Options(encoding="vorbis", sample_rate=8_000), "invalid_field", "encoding"),
     ],
 )
 def test_wrong_declarations_are_refused_by_field(options: Options, code: str, field: str) -> None:

@@ -144,7 +144,7 @@ def test_times_that_are_no_numbers_are_none() -> None:
         ({"avg_logprob": -1.2, "no_speech_prob": 0.7}, False),
         ({"avg_logprob": -1.2, "no_speech_prob": 0.5}, True),
         ({"avg_logprob": -0.9, "no_speech_prob": 0.9}, True),
-        ({"avg_logprob": -1.6, "no_speech_prob": 0.0}, False),
+        ({"avg_logprob": -1.6, "no_speech_prob": 0.1}, True),
         ({"compression_ratio": 2.5}, False),
         ({"compression_ratio": 2.3}, True),
         ({"avg_logprob": -1.0, "compression_ratio": -1.0, "no_speech_prob": None}, True),

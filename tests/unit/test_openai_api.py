@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from tests.openai_stub import KEY, Model, OpenAIStub, error
 from tests.stub_server import Reply
+
 from transcriber.audio.pcm import SAMPLE_RATE
 from transcriber.engines.engine import EngineError, Job, Outcome, Recognition
 from transcriber.engines.openai_api import OpenAIEngine, delay_seconds, retry_after_seconds, wav
@@ -24,6 +24,8 @@ BUSY = error(503, "Overloaded.")
 SECRET = "sk-upstream-said-this"
 NO_WORDS = error(400, "timestamp_granularities are not supported", param="timestamp_granularities")
 
+Make = Callable[..., OpenAIEngine]
+
 
 @pytest.fixture
 async def stub() -> AsyncIterator[OpenAIStub]:
@@ -32,7 +34,7 @@ async def stub() -> AsyncIterator[OpenAIStub]:
 
 
 @pytest.fixture
-async def make(stub: OpenAIStub) -> AsyncIterator[Callable[..., OpenAIEngine]]:
+async def make(stub: OpenAIStub) -> AsyncIterator[Make]:
     """Makes engines for the stub, which are closed after the test."""
     engines: list[OpenAIEngine] = []
 
@@ -43,9 +45,6 @@ async def make(stub: OpenAIStub) -> AsyncIterator[Callable[..., OpenAIEngine]]:
     yield make
     for engine in engines:
         await engine.close()
-
-
-Make = Callable[..., OpenAIEngine]
 
 
 def job(
@@ -267,7 +266,7 @@ async def test_nobody_listens() -> None:
 async def test_a_closed_engine_fails(make: Make) -> None:
     engine = make()
     await engine.close()
-    assert (await failure(engine, job(final=False))).code == "engine_unreachable"
+    assert (await failure(engine)).code == "engine_closed"
 
 
 # Time
@@ -303,13 +302,20 @@ async def test_after_the_deadline_nothing_is_sent(stub: OpenAIStub, make: Make) 
 
 
 async def test_a_cancelled_job_is_given_up(stub: OpenAIStub, make: Make) -> None:
-    stub.script.append(Reply(answer=False))
-    task = asyncio.create_task(ask(make(max_requests=1)))
-    while not stub.requests:
-        await asyncio.sleep(0.01)
+    arrived = asyncio.Event()
+
+    def hang(_: Reply) -> Reply:
+        arrived.set()
+        return Reply(answer=False)
+
+    stub.script.append(hang)
+    engine = make(max_requests=1)
+    task = asyncio.create_task(ask(engine))
+    await arrived.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    assert await text(engine) == TEXT
 
 
 async def test_a_slow_but_whole_answer_is_one(stub: OpenAIStub, make: Make) -> None:
@@ -368,8 +374,8 @@ async def test_a_partial_is_asked_for_once(stub: OpenAIStub, make: Make) -> None
 async def test_retries_end_with_the_deadline_and_the_last_failure(stub: OpenAIStub, make: Make) -> None:
     stub.script.extend([BUSY] * 20)
     started = time.monotonic()
-    assert (await failure(make(), job(deadline_seconds=0.7))).code == "engine_error"
-    assert time.monotonic() - started < 0.7
+    assert (await failure(make(), job(deadline_seconds=0.55))).code == "engine_error"
+    assert time.monotonic() - started < 0.55
     assert len(stub.requests) == 2
 
 
@@ -435,9 +441,7 @@ async def test_no_more_requests_than_allowed_are_in_flight(stub: OpenAIStub, mak
 async def test_one_failure_leaves_the_others_alone(stub: OpenAIStub, make: Make) -> None:
     stub.script.extend([None, error(400, "No."), None])
     outcomes = await make(max_requests=1).recognize([job(), job(), job()])
-    assert [type(outcome) for outcome in outcomes] == [Recognition, EngineError, Recognition] or [
-        isinstance(outcome, EngineError) for outcome in outcomes
-    ] == [False, True, False]
+    assert [isinstance(outcome, EngineError) for outcome in outcomes] == [False, True, False]
 
 
 # Filters

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,7 @@ async def test_a_client_that_may_come_back_is_waited_for(tmp_path: Path) -> None
         live = house.sessions.begin(Options(resume=True))
         token = live.status.resume_token
         assert token
-        live.command(Started(RAW))
+        live.command(Started(replace(RAW, resume=True)))
         live.attach(first := lambda: None)
         live.detach(first)
         await asyncio.sleep(0.05)

@@ -62,14 +62,14 @@ def refusal(options: Options) -> Error | None:
         return None
     if encoding_named(options.encoding) is None:
         known = ", ".join((*RAW_ENCODINGS, *CONTAINERS))
-        return Error("invalid_value", f"This encoding is not known; known are: {known}.", field="encoding")
+        return Error("invalid_field", f"This encoding is not known; known are: {known}.", field="encoding")
     if options.sample_rate is None:
         return Error("missing_field", "Raw samples need their sample_rate declared.", field="sample_rate")
     low, high = SAMPLE_RATES
     if not low <= options.sample_rate <= high:
-        return Error("invalid_value", f"The sample_rate must be {low} to {high}.", field="sample_rate")
+        return Error("invalid_field", f"The sample_rate must be {low} to {high}.", field="sample_rate")
     if not 1 <= (1 if options.channels is None else options.channels) <= MAX_CHANNELS:
-        return Error("invalid_value", f"The number of channels must be 1 to {MAX_CHANNELS}.", field="channels")
+        return Error("invalid_field", f"The number of channels must be 1 to {MAX_CHANNELS}.", field="channels")
     return None
 
 

@@ -30,7 +30,7 @@ MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 PING_TIMEOUT_SECONDS = 120
 """Pings queue behind audio that the server has no room for yet, so an answer may take far longer than the link does."""
 
-CLOSE_TIMEOUT_SECONDS = 3
+CLOSE_TIMEOUT_SECONDS = 2
 """Enough for an answer; who quits early does not wait for audio that is still on its way out."""
 
 _LOST_CLOSE_CODES = frozenset({1000, 1001, 1005, 1006, 1011, 1012, 1014, 1015})
@@ -135,7 +135,15 @@ class Session:
         """Close the connection without waiting for events; the server goes on with what it has."""
         self._reader.cancel()
         await asyncio.wait([self._reader])
-        await self._websocket.close()
+        await self._hang_up()
+
+    async def _hang_up(self) -> None:
+        """The closing handshake; without it where it takes too long, as its frame waits behind unsent audio."""
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS):
+                await self._websocket.close()
+        except TimeoutError:
+            self._websocket.transport.abort()
 
     async def _send_json(self, kind: str, **fields: Any) -> None:
         await self._send(json.dumps({"type": kind, **fields}))
@@ -159,6 +167,9 @@ class Session:
                     return
                 if isinstance(event, Failed) and event.utterance is None:
                     error = event
+                if error is not None and error.fatal:
+                    await self._hang_up()
+                    break
             self._failure = _failure_of(self._websocket, error)
         except ConnectionClosed:
             self._failure = _failure_of(self._websocket, error)

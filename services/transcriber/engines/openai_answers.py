@@ -9,13 +9,14 @@ import openai
 
 from transcriber.engines.engine import Recognition
 from transcriber.engines.languages import UNSPACED, code_of
-from transcriber.engines.whisper_guard import certain_surplus, is_noise
+from transcriber.engines.whisper_guard import certain_surplus
 from transcriber.transcript import Word
 
 _DENSE = 2.4
 """Whisper's own threshold: text that zlib shrinks to less than 1/2.4 repeats itself."""
 _DOUBTFUL_LOG_PROBABILITY = -1.0
-"""Mean of a whole text, where the model says nothing about silence."""
+"""Mean over tokens: of a whole text, or of a segment in which Whisper finds it likely, too, that nobody speaks."""
+_NO_SPEECH_PROBABILITY = 0.6
 _LATE_SECONDS = 1.0
 """Word times so far after the end of the audio are in another unit."""
 
@@ -36,7 +37,9 @@ class _Segment(openai.BaseModel):
 
     @property
     def doubtful(self) -> bool:
-        return (self.compression_ratio or 0) > _DENSE or is_noise(self.avg_logprob or 0, self.no_speech_prob or 0)
+        unsure = (self.avg_logprob or 0.0) < _DOUBTFUL_LOG_PROBABILITY
+        silent = (self.no_speech_prob or 0.0) > _NO_SPEECH_PROBABILITY
+        return (unsure and silent) or (self.compression_ratio or 0.0) > _DENSE
 
 
 class _Language(openai.BaseModel):

@@ -53,6 +53,7 @@ _RATE_LIMITED = _Kind("engine_rate_limited", "The transcription API gets too man
 _TIMEOUT = _Kind("engine_timeout", "The transcription API did not answer in time.", True)
 _UNREACHABLE = _Kind("engine_unreachable", "The transcription API can't be reached.", True)
 _ERROR = _Kind("engine_error", "The transcription API failed.", True)
+_CLOSED = _Kind("engine_closed", "The service is ending.", True)
 
 _KINDS = {401: _UNAUTHORIZED, 403: _UNAUTHORIZED, 408: _TIMEOUT, 409: _ERROR, 429: _RATE_LIMITED}
 
@@ -179,6 +180,8 @@ class OpenAIEngine:
 
     async def _send(self, path: str, fields: Mapping[str, object], audio: bytes, deadline: float) -> bytes:
         """The body of the answer; the SDK's own methods would take a body of any form for a transcript."""
+        if self._client.is_closed():
+            raise _Failure(_CLOSED, again=False)
         if asyncio.get_running_loop().time() >= deadline:
             raise _Failure(_TIMEOUT)
         try:

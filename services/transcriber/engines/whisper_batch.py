@@ -6,7 +6,15 @@ from dataclasses import dataclass, replace
 from transcriber.audio.pcm import SAMPLE_RATE
 from transcriber.engines.engine import Job, Outcome, Recognition, Redo
 from transcriber.engines.whisper_backend import Decoding, Whisper
-from transcriber.engines.whisper_guard import FULL_FRAMES, certain_surplus, is_noise, suspect_surplus, token_cap
+from transcriber.engines.whisper_guard import (
+    FULL_FRAMES,
+    certain_surplus,
+    is_doubtful,
+    is_invented,
+    is_noise,
+    suspect_surplus,
+    token_cap,
+)
 from transcriber.engines.whisper_words import Piece, join_words, timed_words
 from transcriber.transcript import Word
 
@@ -70,17 +78,20 @@ class WhisperBatch:
         )
 
     def _judge(self, row: int, decoding: Decoding) -> list[Piece] | None:
-        """What to believe of an answer; None: nothing, before it was looked at with the full window."""
-        if is_noise(decoding.log_probability, decoding.no_speech_probability):
+        """What to believe of an answer; None: nothing, before the audio was heard with the full window."""
+        sure = decoding.log_probability
+        if is_noise(sure, decoding.no_speech_probability):
             return []
-        language = self._languages[row]
-        pieces = join_words(self._whisper.pieces(decoding.tokens), language)
+        again = self._shape.final and self._shape.trimmed
+        if again and is_doubtful(sure):
+            return None
+        if is_invented(sure):
+            return []
+        pieces = join_words(self._whisper.pieces(decoding.tokens), self._languages[row])
         words = [piece.text for piece in pieces]
-        if not self._shape.trimmed:
-            return pieces[: len(pieces) - certain_surplus(words)]
-        surplus = suspect_surplus(words)
+        surplus = suspect_surplus(words) if self._shape.trimmed else certain_surplus(words)
         cut_off = len(decoding.tokens) >= token_cap(self._shape.frames)
-        if self._shape.final and (surplus or cut_off):
+        if again and (surplus or cut_off):
             return None
         return pieces[: len(pieces) - surplus]
 

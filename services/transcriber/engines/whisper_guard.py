@@ -20,10 +20,11 @@ _SPARE_TOKENS = 8
 _SILENT_PEAK = 10 ** (-65 / 20)
 """−65 dBFS: below it is digital silence, not a quiet speaker."""
 
-# Whisper's own thresholds for silence, and one for what it says of noise although it takes it for speech.
-_NO_SPEECH_PROBABILITY = 0.6
+_NOISE = ((0.6, -1.0), (0.8, -0.6))
+"""From which probability that nobody speaks, and below which average log-probability, an answer is made up. The first
+is Whisper's own rule; noise alone mostly passes it with one short word, which the second catches."""
 _DOUBTFUL_LOG_PROBABILITY = -1.0
-_NOISE_LOG_PROBABILITY = -1.5
+_INVENTED_LOG_PROBABILITY = -1.5
 
 _SUSPECT_COPIES = {1: 4, 2: 3}
 """Copies of one or two words at the end that look like a loop; of longer phrases, two do."""
@@ -50,10 +51,18 @@ def is_silent(peak: float) -> bool:
 
 
 def is_noise(log_probability: float, no_speech_probability: float) -> bool:
-    """Whether an answer is what Whisper makes up for audio without speech; the first is the average of its tokens."""
-    if log_probability < _NOISE_LOG_PROBABILITY:
-        return True
-    return log_probability < _DOUBTFUL_LOG_PROBABILITY and no_speech_probability > _NO_SPEECH_PROBABILITY
+    """Whether an answer is what Whisper says of audio without speech; the first is the average over its tokens."""
+    return any(no_speech_probability > silent and log_probability < unsure for silent, unsure in _NOISE)
+
+
+def is_doubtful(log_probability: float) -> bool:
+    """Whether a look with the full window may find a better answer."""
+    return log_probability < _DOUBTFUL_LOG_PROBABILITY
+
+
+def is_invented(log_probability: float) -> bool:
+    """Whether an answer is too improbable to be of use, even where somebody speaks."""
+    return log_probability < _INVENTED_LOG_PROBABILITY
 
 
 def suspect_surplus(words: Sequence[str]) -> int:
