@@ -61,11 +61,11 @@ list-heavy: # The heavy targets, for .ci/run
 
 .PHONY: bench
 bench: .venv/.dev-stamp ## Every measurement; `make bench-<name>` for bench/<name>.py alone, with ARGS=...
-	@for name in $(BENCHES); do echo "==> bench/$$name.py"; $(BIN)/python bench/$$name.py || exit 1; done
+	@for name in $(BENCHES); do echo "==> bench/$$name.py"; $(BIN)/python -m bench.$$name || exit 1; done
 
 .PHONY: $(BENCHES:%=bench-%)
 $(BENCHES:%=bench-%): bench-%: .venv/.dev-stamp
-	@$(BIN)/python bench/$*.py $(ARGS)
+	@$(BIN)/python -m bench.$* $(ARGS)
 
 COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	--no-annotate --quiet $(if $(UPGRADE),--upgrade)

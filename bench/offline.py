@@ -21,7 +21,7 @@ os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import jiwer
 import numpy as np
-from _speech import Clip, load_clips
+from bench._speech import Clip, load_clips
 from faster_whisper import WhisperModel
 from whisper_normalizer.english import EnglishTextNormalizer
 

@@ -108,6 +108,13 @@ class Conversation:
         self.connection.transport.abort()
 
 
+async def until(condition: Callable[[], Any]) -> None:
+    """Wait for what another process does; it may take a while to start."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - nothing here is told
+            await asyncio.sleep(0.01)
+
+
 Script = Callable[[Conversation], Awaitable[None]]
 
 

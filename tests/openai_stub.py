@@ -119,8 +119,8 @@ class OpenAIStub(StubServer):
         language: str = "english",
         port: int = 0,
     ) -> None:
-        """A text is heard whatever the audio. `models` are known beside OpenAI's own. Whisper's answers give `language`,
-        which is an English name."""
+        """A text is heard whatever the audio. `models` are known beside OpenAI's own. `language` is what Whisper hears,
+        by its English name."""
         super().__init__(port=port)
         self._transcribe: Transcribe = (lambda _: transcribe) if isinstance(transcribe, str) else transcribe
         self.script: deque[Turn] = deque()

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from typing import IO
 
 from transcriber.client import stream
@@ -39,9 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 async def run(arguments: argparse.Namespace) -> int:
     """The whole command; its exit codes are those of `transcriber stream`."""
     port = _free_port()
+    command = [sys.executable, "-m", "transcriber", "serve"]
+    settings = {"ENGINE": "local", "HOST": "127.0.0.1", "PORT": str(port), "DATA_DIR": arguments.data_dir}
     try:
         with _cancelled_by_signals():
-            async with _service(port, arguments.data_dir):
+            print("Starting the service with the local engine …", file=sys.stderr, flush=True)
+            async with service(command, {**settings, **_QUICK_STOP}, port):
                 return await run_demo(f"ws://127.0.0.1:{port}/ws", arguments.audio)
     except ServiceFailed as failure:
         print(f"transcriber: service_failed: {failure}", file=sys.stderr)
@@ -60,24 +63,24 @@ async def run_demo(url: str, path: str) -> int:
 
 
 @contextlib.asynccontextmanager
-async def _service(port: int, data_dir: str) -> AsyncGenerator[None, None]:
-    """The service as a child process with the local engine, from when it answers to the end of the block.
+async def service(command: Sequence[str], settings: Mapping[str, str], port: int) -> AsyncGenerator[None, None]:
+    """A service as a child process, from when it is healthy to the end of the block.
 
     It gets a session of its own: Ctrl-C in the terminal is for the streaming, which ends the audio and waits for its
     text.
+
+    Raises:
+        ServiceFailed: it ends before it is healthy, or takes too long.
     """
-    settings = {"ENGINE": "local", "HOST": "127.0.0.1", "PORT": str(port), "DATA_DIR": data_dir, **_QUICK_STOP}
-    command = [sys.executable, "-m", "transcriber", "serve"]
     with tempfile.TemporaryFile() as log:
         process = await asyncio.create_subprocess_exec(
             *command, env={**os.environ, **settings}, stdout=log, stderr=log, start_new_session=True
         )
         try:
-            print("Starting the service with the local engine …", file=sys.stderr, flush=True)
             await _until_healthy(process, port, log)
             yield
         finally:
-            await _stop(process)
+            await stop(process)
 
 
 async def _until_healthy(process: asyncio.subprocess.Process, port: int, log: IO[bytes]) -> None:
@@ -100,13 +103,13 @@ def _get(opener: urllib.request.OpenerDirector, url: str) -> None:
         pass
 
 
-async def _stop(process: asyncio.subprocess.Process) -> None:
+async def stop(process: asyncio.subprocess.Process, timeout_seconds: float = STOP_TIMEOUT_SECONDS) -> None:
     """SIGTERM, and a kill if that does not end it, or if nobody waits any more."""
     if process.returncode is not None:
         return
     process.terminate()
     try:
-        async with asyncio.timeout(STOP_TIMEOUT_SECONDS):
+        async with asyncio.timeout(timeout_seconds):
             await process.wait()
     except TimeoutError:
         pass

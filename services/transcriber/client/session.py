@@ -167,9 +167,9 @@ class Session:
                     return
                 if isinstance(event, Failed) and event.utterance is None:
                     error = event
-                if error is not None and error.fatal:
-                    await self._hang_up()
-                    break
+                    if event.fatal:
+                        await self._hang_up()
+                        break
             self._failure = _failure_of(self._websocket, error)
         except ConnectionClosed:
             self._failure = _failure_of(self._websocket, error)

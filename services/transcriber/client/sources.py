@@ -79,7 +79,7 @@ def _open(path: str) -> int:
 
 async def _from_descriptor(descriptor: int, declared: Mapping[str, OptionValue]) -> Source:
     if os.isatty(descriptor):
-        raise SourceError("unreadable_file", "standard input is a terminal: pipe audio into it, or name a file or mic")
+        raise SourceError("unreadable_file", "audio does not come from a terminal: pipe it in, or name a file or mic")
     status = os.fstat(descriptor)
     chunks = _read(descriptor)
     head = await anext(chunks, b"")
