@@ -72,8 +72,11 @@ async def running(**settings: str) -> AsyncGenerator[Service, None]:
         process = await _start(log, {"PORT": str(port), "DATA_DIR": f"{folder}/data", **settings})
         try:
             service = Service(port, psutil.Process(process.pid))
-            await _until_healthy(service, process, log)
+            await _until_healthy(service, process)
             yield service
+        except Exception as failure:
+            failure.add_note(f"The service's last words:\n{log.read_text(errors='replace')[-_LOG_TAIL_CHARACTERS:]}")
+            raise
         finally:
             await _stop(process)
 
@@ -90,18 +93,14 @@ async def _start(log: Path, settings: Mapping[str, str]) -> asyncio.subprocess.P
         )
 
 
-async def _until_healthy(service: Service, process: asyncio.subprocess.Process, log: Path) -> None:
+async def _until_healthy(service: Service, process: asyncio.subprocess.Process) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and process.returncode is None:
         with contextlib.suppress(OSError):
             await service.health_seconds()
             return
         await asyncio.sleep(_POLL_SECONDS)
-    raise ServiceFailed(f"the service did not start, having said:\n{_tail(log)}")
-
-
-def _tail(log: Path) -> str:
-    return log.read_text(errors="replace")[-_LOG_TAIL_CHARACTERS:]
+    raise ServiceFailed("the service did not start")
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:

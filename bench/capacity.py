@@ -19,11 +19,12 @@ from bench._service import running
 from bench._session import Heard, stream
 from bench._speech import Clip
 
-from transcriber.client import TranscriberError
+from transcriber.client import Refused
 
 _MESSAGE_MS = 100
 _STAGGER_SECONDS = 3.0
 _GRACE_SECONDS = 5.0
+_UNAVAILABLE = 503
 _P95 = "lag p95 s"
 
 
@@ -54,11 +55,13 @@ async def step(joinings: Sequence[Joining], *, interim: bool) -> _command.Row:
 
 
 async def _session(url: str, joining: Joining, delay_seconds: float, *, interim: bool) -> Heard | None:
-    """None when the service does not take it."""
+    """None when the service has too much to do to take it."""
     timing = {"delay_seconds": delay_seconds, "grace_seconds": _GRACE_SECONDS}
     try:
         return await stream(url, joining.audio, interim=interim, message_ms=_MESSAGE_MS, **timing)
-    except TranscriberError:
+    except Refused as refusal:
+        if refusal.status != _UNAVAILABLE:
+            raise
         return None
 
 
@@ -115,7 +118,7 @@ def main() -> None:
         f" clips, messages of {_MESSAGE_MS} ms, ENGINE=local, otherwise default settings",
         "lag: from sending the last speech of an utterance that a pause ended (as the service finds it) to its final;"
         " the endpointing time is in it; utterances cut for their length or by END are load but not counted",
-        f"unfinished: not complete {_GRACE_SECONDS:g} s after END; refused: let in by none, or the connection was lost",
+        f"unfinished: not complete {_GRACE_SECONDS:g} s after END; refused: not let in",
     ]
     _command.report(rows, notes, as_json=arguments.json)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from bench import _command
-from bench._extent import extents
+from bench._extent import extent, probabilities
 from bench._joining import Joining, join, shuffled
 from bench._quantiles import quantile, spread
 from bench._service import running
@@ -99,7 +99,8 @@ def main() -> None:
     parser.add_argument("--finals-only", action="store_true", help="no partials")
     arguments = parser.parse_args()
     clips = _command.clips_for(arguments)
-    bounds = dict(zip((clip.name for clip in clips), asyncio.run(extents(clips)), strict=True))
+    judged = asyncio.run(probabilities(clips))
+    bounds = {clip.name: extent(clip, probability) for clip, probability in zip(clips, judged, strict=True)}
     rows: list[_command.Row] = []
     for sessions in arguments.sessions:
         joinings = [talk(clips, arguments.clips, arguments.seed + number) for number in range(sessions)]

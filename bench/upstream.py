@@ -2,15 +2,16 @@
 
     make bench-upstream ARGS="--speech DIR"
 
-Clips are cut to their speech, so what is speech is known by construction. The engine is a stand-in for OpenAI's API
-that answers at once, which leaves room for more partials than a real one does. Takes as long as the longest session.
+Clips are cut to their speech, pauses inside them to a quarter of a second, so what is speech is known by construction.
+The engine is a stand-in for OpenAI's API that answers at once, which leaves more room for partials than a real one.
+Takes as long as the longest session.
 """
 
 import asyncio
 from collections.abc import Sequence
 
 from bench import _command
-from bench._extent import extents, trimmed
+from bench._extent import dense, probabilities
 from bench._joining import Joining, half_silent
 from bench._service import running
 from bench._session import coverage, spans, stream
@@ -50,7 +51,8 @@ async def measure(joinings: Sequence[Joining], *, interim: bool) -> _command.Row
 
 async def measure_all(clips: Sequence[Clip], lengths: Sequence[int], seeds: Sequence[int]) -> list[_command.Row]:
     """All rows at once: without a local engine, the processor has nothing to do."""
-    speech = [trimmed(clip, bounds) for clip, bounds in zip(clips, await extents(clips), strict=True)]
+    judged = await probabilities(clips)
+    speech = [dense(clip, probability) for clip, probability in zip(clips, judged, strict=True)]
     joinings = {seconds: [half_silent(speech, seconds, seed) for seed in seeds] for seconds in lengths}
     return await asyncio.gather(
         *(measure(joinings[seconds], interim=interim) for seconds in lengths for interim in (False, True))
@@ -68,8 +70,8 @@ def main() -> None:
     _command.announce(f"about {max(arguments.seconds)} s")
     rows = asyncio.run(measure_all(clips, arguments.seconds, arguments.seeds))
     notes = [
-        f"{len(clips)} clips cut to their speech (first to last frame of the detector offline on the clip alone),"
-        f" seeds {', '.join(map(str, arguments.seeds))}, ENGINE=openai, otherwise default settings, in real time",
+        f"{len(clips)} clips cut to their speech as the detector finds it offline on the clip alone, without its longer"
+        f" pauses; seeds {', '.join(map(str, arguments.seeds))}, ENGINE=openai, else default settings, in real time",
         "speech: length of the clips in the sessions, the other half is room tone; sent: length of the audio in all"
         " requests that the API got",
         f"missing: clips less than {100 * _COVERED:.0f} % of which lie between start and end of finals",

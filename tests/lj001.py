@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tests import wavs
+
 DEMO = Path(__file__).parent.parent / "demo"
 
 _LENGTHS_SECONDS = (9.655063, 1.899563, 9.666625, 5.138750, 8.110938, 5.684438, 8.389563, 1.783500)
@@ -26,6 +28,12 @@ def samples() -> NDArray[np.int16]:
     """At 16 kHz."""
     with wave.open(str(DEMO / "lj001.wav")) as file:
         return np.frombuffer(file.readframes(file.getnframes()), "<i2")
+
+
+def wav(start_seconds: float, stop_seconds: float) -> bytes:
+    """A stretch of it as a file."""
+    stretch = samples()[round(start_seconds * 16_000) : round(stop_seconds * 16_000)]
+    return wavs.wav(stretch.reshape(-1, 1), 16_000)
 
 
 def passages() -> list[Passage]:

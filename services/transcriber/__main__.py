@@ -70,7 +70,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         max_message_bytes=settings.max_message_bytes,
         drain_seconds=settings.drain_seconds,
     )
-    with listener, asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(serving)
     return 0
 

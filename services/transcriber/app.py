@@ -11,7 +11,7 @@ from transcriber import transport
 from transcriber.audio.formats import open_decoder
 from transcriber.endpoints.status import status
 from transcriber.endpoints.stream import stream
-from transcriber.engines.engine import Engine
+from transcriber.engines.engine import Engine, EngineError
 from transcriber.engines.scheduler import Scheduler
 from transcriber.events import Options
 from transcriber.recorder import Recorder
@@ -19,7 +19,7 @@ from transcriber.runner import Parts
 from transcriber.sessions import Limits, Sessions
 from transcriber.settings import Settings
 from transcriber.storage.disk import DiskStore
-from transcriber.storage.store import Store
+from transcriber.storage.store import Store, StoreError
 from transcriber.vad.silero import SileroDetector
 from transcriber.wire.native import NativeProtocol
 
@@ -78,7 +78,11 @@ def create_app(settings: Settings) -> Quart:
         return app.extensions["service"]
 
     async def start() -> None:
-        app.extensions["service"] = await Service.start(settings)
+        try:
+            app.extensions["service"] = await Service.start(settings)
+        except (EngineError, StoreError, OSError) as problem:
+            log.error("can't start: %s", problem)
+            raise SystemExit(1) from None
 
     async def stop() -> None:
         await service().stop()

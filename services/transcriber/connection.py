@@ -14,6 +14,11 @@ from transcriber.wire.protocol import Accepted, Audio, KeepAlive, WireProtocol
 
 log = logging.getLogger(__name__)
 
+_TOO_LARGE = Error("session_too_large", "The session has used up the bytes that it may send.", close_code=1009)
+_STORAGE_FULL = Error(
+    "storage_full", "The service can't store more audio; what was sent before is kept.", close_code=1011
+)
+
 
 class SocketClosed(Exception):
     """The client is gone, or has closed."""
@@ -73,23 +78,26 @@ class Connection:
 
     def _take(self, received: Audio | Command) -> None:
         if isinstance(received, Audio):
-            if not self._live.started:
-                self._live.command(Started(self._live.options))
-            try:
-                self._spool.append_audio(received.data)
-            except SpoolFull:
-                message = "The session has used up the bytes that it may send."
-                self._live.end(Rejected(Error("session_too_large", message, close_code=1009)))
-            except OSError:
-                log.exception("spool failed", extra={"session": self._live.session_id})
-                message = "The service can't store more audio; what was sent before is kept."
-                self._live.end(Rejected(Error("storage_full", message, close_code=1011)))
+            self._take_audio(received.data)
         elif isinstance(received, Reconfigure) and not self._live.started:
             self._live.options = replace(self._live.options, **received.changes)
         elif isinstance(received, Ended | Disconnected):
             self._live.end(received)
+        elif self._spool.full:
+            self._live.end(Rejected(_TOO_LARGE))
         else:
             self._live.command(received)
+
+    def _take_audio(self, data: bytes) -> None:
+        if not self._live.started:
+            self._live.command(Started(self._live.options))
+        try:
+            self._spool.append_audio(data)
+        except SpoolFull:
+            self._live.end(Rejected(_TOO_LARGE))
+        except OSError as problem:
+            log.error("spool failed", extra={"session": self._live.session_id, "reason": problem.strerror})
+            self._live.end(Rejected(_STORAGE_FULL))
 
     async def _write(self) -> None:
         """Tell events in order, and of partials and acks the newest, until the session is closed."""

@@ -2,9 +2,8 @@
 
 import os
 import shutil
-from pathlib import Path
 
-from transcriber.app import make_engine, make_store
+from transcriber.app import make_engine
 from transcriber.engines.engine import EngineError
 from transcriber.settings import Settings
 
@@ -43,9 +42,9 @@ def _engine(settings: Settings) -> tuple[list[str], bool]:
 
 
 def _store(settings: Settings) -> tuple[list[str], bool]:
-    location = make_store(settings).location("")
-    existing = next(folder for folder in (settings.data_dir, *settings.data_dir.absolute().parents) if folder.exists())
-    writable = os.access(existing, os.W_OK)
-    free = shutil.disk_usage(existing).free >> 30
-    state = f"{free} GiB free" if writable else "not writable"
-    return [f"store       {Path(location)} ({state})", f"spool       {settings.spool_root.absolute()}"], writable
+    """Looks and makes nothing: the folder may not be there yet."""
+    folder = settings.data_dir.absolute()
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    usable = existing.is_dir() and os.access(existing, os.W_OK)
+    state = f"{shutil.disk_usage(existing).free >> 30} GiB free" if usable else "not a folder that can be written to"
+    return [f"store       {folder} ({state})", f"spool       {settings.spool_root.absolute()}"], usable

@@ -71,7 +71,7 @@ class Recorder:
                 await self._keep_audio(spool, options, place)
             await self._store.put(place + "transcript.json", transcript.to_json().encode())
             await self._store.put(place + "transcript.txt", transcript.to_text().encode())
-        except StoreError as problem:
+        except (StoreError, OSError) as problem:
             log.error("not stored", extra={"session": transcript.session_id, "reason": type(problem).__name__})
             return Storage("failed", locations)
         return Storage("stored", locations)

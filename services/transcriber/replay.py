@@ -1,5 +1,7 @@
 """What a session was told before the process that ran it ended: it wins over what would be computed now."""
 
+from collections import Counter
+
 from transcriber.events import EngineFailed, Error, Event, Failed, Hypothesis, Status, Transcription
 from transcriber.spool import Spool
 
@@ -8,12 +10,12 @@ class Replay:
     """The events in a spool when its work begins, by what they are about. Empty for a new session."""
 
     def __init__(self, spool: Spool) -> None:
-        self._told: set[tuple[object, ...]] = set()
+        self._told: Counter[tuple[object, ...]] = Counter()
         self._results: dict[int, Hypothesis | EngineFailed] = {}
         cursor = spool.events()
         while (numbered := cursor.next()) is not None:
             event = numbered[1]
-            self._told.add(_identity(event))
+            self._told[_identity(event)] += 1
             if isinstance(event, Transcription):
                 self._results[event.utterance] = Hypothesis(
                     event.utterance, event.text, event.words, True, event.language, event.times
@@ -26,10 +28,10 @@ class Replay:
     def told(self, event: Event) -> bool:
         """Whether the event was told before; each counts once."""
         identity = _identity(event)
-        if identity in self._told:
-            self._told.remove(identity)
-            return True
-        return False
+        if not self._told[identity]:
+            return False
+        self._told[identity] -= 1
+        return True
 
     def result(self, utterance: int) -> Hypothesis | EngineFailed | None:
         """The final that was told of an utterance."""

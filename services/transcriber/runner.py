@@ -109,6 +109,7 @@ class Runner:
                         break
                     self._guess()
                     self._release()
+            self._spool.seal()
             while self.session.owes:
                 self._settled.clear()
                 await self._settled.wait()

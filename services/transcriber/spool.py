@@ -68,13 +68,26 @@ class Records:
     def __init__(self, path: Path) -> None:
         self.log = Log(path)
         self.count = 0
+        self.unwritten: list[bytes] = []
+        """Lines that the disk did not take: they are few, since a session whose audio it does not take ends."""
         self._mend()
 
     def append(self, values: dict[str, Any]) -> int:
-        """The record's number, counted from 1."""
-        self.log.append(json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+        """The record's number, counted from 1. Never fails: a session must be able to end on a full disk."""
+        line = json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        if not self._written(line):
+            self.unwritten.append(line)
         self.count += 1
         return self.count
+
+    def _written(self, line: bytes) -> bool:
+        if self.unwritten:
+            return False
+        try:
+            self.log.append(line)
+        except OSError:
+            return False
+        return True
 
     def _mend(self) -> None:
         """Count the lines; cut off a last one that was not wholly written."""
@@ -93,19 +106,25 @@ class RecordCursor:
 
     def __init__(self, records: Records) -> None:
         self._log = records.log
+        self._unwritten = records.unwritten
         self._offset = 0
+        self._beyond = 0
+        """Lines read that are not in the file."""
         self._lines: deque[bytes] = deque()
         self._torn = b""
 
     def next(self) -> dict[str, Any] | None:
         """The next record, or None when there is none yet."""
         while not self._lines:
-            piece = self._log.read(self._offset, _READ_BYTES)
-            if not piece:
+            if piece := self._log.read(self._offset, _READ_BYTES):
+                self._offset += len(piece)
+                *lines, self._torn = (self._torn + piece).split(b"\n")
+                self._lines.extend(lines)
+            elif self._beyond < len(self._unwritten):
+                self._lines.append(self._unwritten[self._beyond])
+                self._beyond += 1
+            else:
                 return None
-            self._offset += len(piece)
-            *lines, self._torn = (self._torn + piece).split(b"\n")
-            self._lines.extend(lines)
         return json.loads(self._lines.popleft())
 
 
@@ -120,6 +139,7 @@ class Spool:
         self._commands = Records(directory / "commands")
         self._events = Records(directory / "events")
         self._run = Messages(0, 0, 0)
+        self._sealed = False
         self.messages = sum(record.get("count", 0) for record in self._all_commands())
         self.incoming = asyncio.Event()
         """Set when audio or a command was appended; the runner clears it."""
@@ -140,6 +160,11 @@ class Spool:
         return self._audio.size + self._commands.log.size + self._events.log.size
 
     @property
+    def full(self) -> bool:
+        """Whether the session has used up the bytes it may keep."""
+        return self.size >= self._limit_bytes
+
+    @property
     def events_told(self) -> int:
         return self._events.count
 
@@ -150,6 +175,8 @@ class Spool:
             SpoolFull: the session's limit is reached; nothing was appended.
             OSError: the disk is full or broken; nothing was appended.
         """
+        if self._sealed:
+            return
         if self.size + len(data) > self._limit_bytes:
             raise SpoolFull
         start = self._audio.size
@@ -190,6 +217,10 @@ class Spool:
             offers.append(self._ack)
             self._ack = None
         return offers
+
+    def seal(self) -> None:
+        """The session listens no more: audio that still comes is left, and the recording has its final size."""
+        self._sealed = True
 
     def shut(self, close: Close) -> None:
         """No event comes any more."""

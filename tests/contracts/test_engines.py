@@ -12,6 +12,7 @@ from tests.openai_stub import KEY, OpenAIStub, Spoken, reading
 
 from transcriber.audio.pcm import SAMPLE_RATE
 from transcriber.engines.engine import Engine, EngineError, Job, Outcome, Recognition, Redo, Samples
+from transcriber.engines.local_whisper import LocalWhisper
 from transcriber.engines.openai_api import OpenAIEngine
 from transcriber.events import Options
 
@@ -35,7 +36,15 @@ def openai(model: str) -> Make:
     return make
 
 
+@asynccontextmanager
+async def local() -> AsyncIterator[Engine]:
+    engine = LocalWhisper.load(device="cpu", workers=2)
+    yield engine
+    await engine.close()
+
+
 ENGINES = {
+    "local": local,
     "openai": openai("gpt-transcribe"),
     "openai with word times": openai("whisper-1"),
 }

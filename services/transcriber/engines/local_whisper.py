@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import traceback
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -41,6 +42,7 @@ class LocalWhisper:
         self._beam_size = beam_size
         self._default_language = language if whisper.multilingual else "en"
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="whisper")
+        self._closed = False
         self._prompt = lru_cache(maxsize=256)(whisper.prompt_tokens)
 
     @classmethod
@@ -126,17 +128,23 @@ class LocalWhisper:
         )
 
     async def recognize(self, jobs: Sequence[Job]) -> Sequence[Outcome]:
+        if self._closed:
+            return [EngineError("engine_closed", "The service is ending.", retryable=True) for _ in jobs]
         loop = asyncio.get_running_loop()
+        late = [job.deadline <= loop.time() for job in jobs]
+        timely = [job for job, is_late in zip(jobs, late, strict=True) if not is_late]
         try:
-            return await loop.run_in_executor(self._pool, self._recognize_all, tuple(jobs))
+            outcomes = await loop.run_in_executor(self._pool, self._recognize_all, timely) if timely else []
         except Exception as error:
-            logger.exception("the local model failed")
-            failure = f"the local model failed ({type(error).__name__})"
+            _log(error)
             # What CTranslate2 raises for want of memory is a RuntimeError; anything else fails again.
-            retryable = isinstance(error, RuntimeError)
-            return [EngineError("engine_error", failure, retryable=retryable) for _ in jobs]
+            failure = EngineError("engine_error", "The local model failed.", retryable=isinstance(error, RuntimeError))
+            outcomes = [failure] * len(timely)
+        answers = iter(outcomes)
+        return [_timeout() if is_late else next(answers) for is_late in late]
 
     async def close(self) -> None:
+        self._closed = True
         await asyncio.to_thread(self._pool.shutdown, wait=True, cancel_futures=True)
 
     def _recognize_all(self, jobs: Sequence[Job]) -> list[Outcome]:
@@ -154,12 +162,24 @@ def _without_model(job: Job) -> Outcome | None:
     """The outcome of a job that need not, or must not, reach the model."""
     samples = job.samples
     if samples.size > _MOST_SECONDS * SAMPLE_RATE:
-        return EngineError("audio_too_long", f"the local model hears at most {_MOST_SECONDS} s at once")
+        return EngineError("audio_too_long", f"The local model hears at most {_MOST_SECONDS} s at once.")
     if not np.isfinite(samples).all():
-        return EngineError("engine_error", "the audio holds samples that are no numbers")
+        return EngineError("engine_error", "The audio holds samples that are no numbers.")
     if samples.size < _LEAST_SAMPLES or is_silent(float(np.abs(samples).max())):
         return Recognition("", () if job.final else None, "aligned" if job.final else None)
     return None
+
+
+def _log(error: Exception) -> None:
+    # Without its message, which may hold what was said.
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    logger.error(
+        "local model failed", extra={"error": type(error).__name__, "place": f"{place.filename}:{place.lineno}"}
+    )
+
+
+def _timeout() -> EngineError:
+    return EngineError("engine_timeout", "The engine did not answer in time.", retryable=True)
 
 
 def _lacks(model: str, language: str) -> str:

@@ -46,9 +46,9 @@ class Entry:
     """Jobs with equal keys may share a batch."""
     enqueued: float
     """By the caller's clock; never less than that of an entry added before."""
-    partial_of: Hashable | None = None
+    partial_of: Hashable | None
     """The utterance that this is a partial of: the newest replaces one that still waits."""
-    redo: bool = False
+    redo: bool
     """Asked for by the engine: goes alone, before whatever else its session has waiting in the same rank."""
 
     @property
@@ -101,7 +101,7 @@ class Queue:
     def add(self, entry: Entry) -> Entry | None:
         """Let `entry` wait; returns the older partial that it replaces. The newer one inherits the place in the line
         and the time since when it waits, so that an utterance updated often is not served never."""
-        older = None if entry.partial_of is None else self._partials.get(entry.partial_of)
+        older = self._partials.get(entry.partial_of)
         if older is not None and _rank(older) == _rank(entry):
             entry = replace(entry, enqueued=older.enqueued)
             self._lines[_rank(entry)].swap(older, entry)
@@ -134,11 +134,11 @@ class Queue:
         The first in order leads; those next in order with its rank and batch key come along, even before others of
         their own session.
         """
-        if self._running == self._workers:
+        if self._running >= self._workers:
             return []
         for (priority, redo), line in self._lines.items():
             patient = redo or not priority.live
-            if not line.count or (patient and self._running_patient == self._patient_workers):
+            if not line.count or (patient and self._running_patient >= self._patient_workers):
                 continue
             batch = line.take(self._max_batch)
             for entry in batch:

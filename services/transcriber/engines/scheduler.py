@@ -91,7 +91,6 @@ class Scheduler:
         await asyncio.gather(*self._runs, return_exceptions=True)
         for ticket in self._tickets.values():
             ticket.fail(_closed())
-        self._room.set()
 
     @property
     def waiting(self) -> int:

@@ -12,11 +12,15 @@ from transcriber.engines.whisper_guard import (
     is_doubtful,
     is_invented,
     is_noise,
+    stops_early,
     suspect_surplus,
     token_cap,
 )
 from transcriber.engines.whisper_words import Piece, join_words, timed_words
 from transcriber.transcript import Word
+
+Answers = dict[int, list[Piece] | None]
+"""What to believe of the answer in each row; None: nothing, before the audio was heard with the full window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +58,13 @@ class WhisperBatch:
 
     def recognize(self) -> list[Outcome]:
         """One outcome per job, in order."""
-        answers = [self._judge(row, decoding) for row, decoding in enumerate(self._decode())]
-        words = self._align({row: answer for row, answer in enumerate(answers) if answer}) if self._shape.final else {}
+        rows = range(len(self._jobs))
+        answers = self._answers(rows, self._shape.beam_size)
+        words = self._align(answers) if self._shape.final else {}
+        self._complete(answers, words)
         outcomes: list[Outcome] = []
-        for row, (job, answer) in enumerate(zip(self._jobs, answers, strict=True)):
+        for row, job in enumerate(self._jobs):
+            answer = answers[row]
             if answer is None:
                 outcomes.append(Redo(replace(job, full_context=True)))
                 continue
@@ -68,14 +75,28 @@ class WhisperBatch:
                 outcomes.append(Recognition(text, language=language))
         return outcomes
 
-    def _decode(self) -> list[Decoding]:
+    def _complete(self, answers: Answers, words: dict[int, tuple[Word, ...]]) -> None:
+        """Ask for answers that stop early once more, step by step, and keep those that go further."""
+        early = [row for row, timed in words.items() if timed and stops_early(timed[-1].end, self._seconds(row))]
+        if not early or self._shape.beam_size == 1:
+            return
+        longer = self._answers(early, beam_size=1)
+        for row, timed in self._align(longer).items():
+            if timed and timed[-1].end > words[row][-1].end:
+                answers[row], words[row] = longer[row], timed
+
+    def _seconds(self, row: int) -> float:
+        return self._jobs[row].samples.size / SAMPLE_RATE
+
+    def _answers(self, rows: Sequence[int], beam_size: int) -> Answers:
         shape = self._shape
-        return self._whisper.decode(
-            self._encoded,
-            [self._whisper.start(shape.prompt, language, shape.task) for language in self._languages],
-            beam_size=shape.beam_size,
+        decodings = self._whisper.decode(
+            self._encoded.rows(rows),
+            [self._whisper.start(shape.prompt, self._languages[row], shape.task) for row in rows],
+            beam_size=beam_size,
             max_tokens=token_cap(shape.frames),
         )
+        return {row: self._judge(row, decoding) for row, decoding in zip(rows, decodings, strict=True)}
 
     def _judge(self, row: int, decoding: Decoding) -> list[Piece] | None:
         """What to believe of an answer; None: nothing, before the audio was heard with the full window."""
@@ -95,8 +116,9 @@ class WhisperBatch:
             return None
         return pieces[: len(pieces) - surplus]
 
-    def _align(self, answers: dict[int, list[Piece]]) -> dict[int, tuple[Word, ...]]:
+    def _align(self, judged: Answers) -> dict[int, tuple[Word, ...]]:
         """The words of answers, by row: one call per language."""
+        answers = {row: answer for row, answer in judged.items() if answer}
         words: dict[int, tuple[Word, ...]] = {}
         for language in {self._languages[row] for row in answers}:
             rows = [row for row in answers if self._languages[row] == language]
@@ -108,7 +130,7 @@ class WhisperBatch:
                 task=self._shape.task,
             )
             for row, alignment in zip(rows, alignments, strict=True):
-                words[row] = timed_words(answers[row], alignment, self._jobs[row].samples.size / SAMPLE_RATE)
+                words[row] = timed_words(answers[row], alignment, self._seconds(row))
         return words
 
 

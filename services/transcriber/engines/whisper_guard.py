@@ -26,6 +26,9 @@ is Whisper's own rule; noise alone mostly passes it with one short word, which t
 _DOUBTFUL_LOG_PROBABILITY = -1.0
 _INVENTED_LOG_PROBABILITY = -1.5
 
+_EARLY_SECONDS = 2.0
+"""An utterance has no pause this long, so an answer whose words end so long before its audio has left some out."""
+
 _SUSPECT_COPIES = {1: 4, 2: 3}
 """Copies of one or two words at the end that look like a loop; of longer phrases, two do."""
 _CERTAIN_MORE = 2
@@ -63,6 +66,12 @@ def is_doubtful(log_probability: float) -> bool:
 def is_invented(log_probability: float) -> bool:
     """Whether an answer is too improbable to be of use, even where somebody speaks."""
     return log_probability < _INVENTED_LOG_PROBABILITY
+
+
+def stops_early(last_word_end: float, seconds: float) -> bool:
+    """Whether an answer left out the end of its audio, of so many seconds: a wide beam prefers to stop after a
+    sentence."""
+    return seconds - last_word_end > _EARLY_SECONDS
 
 
 def suspect_surplus(words: Sequence[str]) -> int:

@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from transcriber.engines.languages import UNSPACED
 from transcriber.transcript import Word
 
 STEP_SECONDS = 0.02
 """One position of Whisper's encoder: two mel frames."""
-
-_UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
-"""Languages written without spaces, whose words only a dictionary would find: characters stand for them."""
 
 _LONGEST_MEDIAN_SECONDS = 0.7
 _STRETCHED = 2.0
@@ -59,7 +57,7 @@ def join_words(pieces: Sequence[Piece], language: str) -> list[Piece]:
 
 
 def _continues(text: str, language: str) -> bool:
-    if language in _UNSPACED:
+    if language in UNSPACED:
         return all(unicodedata.category(character).startswith("P") for character in text)
     return not text[0].isspace()
 
@@ -75,7 +73,7 @@ def timed_words(pieces: Sequence[Piece], alignment: Alignment, seconds: float) -
     bounds = [0]
     for piece in pieces:
         bounds.append(bounds[-1] + len(piece.tokens))
-    times = [steps.get(token, last) * STEP_SECONDS for token in bounds]
+    times = [min(steps.get(token, last) * STEP_SECONDS, seconds) for token in bounds]
     spans = _spread(_without_pauses(pieces, list(pairwise(times))), seconds)
     return tuple(
         Word(piece.text.strip(), round(start, 3), round(end, 3), _probability(alignment, first, after))

@@ -189,7 +189,8 @@ class Endpointer:
         boundaries.append(Began(resume, cut))
 
     def _close(self, end: int, *, ceiling: int, reason: Reason, boundaries: list[Boundary]) -> None:
-        voiced = tuple(self._voiced)
+        # The last frame of a recording may reach beyond its end.
+        voiced = tuple((first, min(stop, end)) for first, stop in self._voiced)
         boundaries.append(Finished(self._start, end, self._floor, ceiling, reason, reason != "max_length", voiced))
 
     def _hear(self, at: int) -> None:
