@@ -72,7 +72,7 @@ COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-has
 
 .PHONY: lock
 lock: .venv/.dev-stamp ## Lock requirements/ anew after a change in pyproject.toml; UPGRADE=1 takes the newest versions
-	$(COMPILE) pyproject.toml --extra server --extra local --extra mic --group dev --group engine-tests \
+	$(COMPILE) pyproject.toml --extra server --extra local --extra mic --group dev --group engine-tests --group fuzz \
 	  --output-file requirements/dev.txt
 	$(COMPILE) pyproject.toml --extra server --extra local --constraint requirements/dev.txt \
 	  --output-file requirements/local.txt

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import os
 import platform
 import shlex
@@ -10,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+import psutil
 from bench._speech import Clip, load_clips
 
 Row = Mapping[str, str | int | float]
@@ -50,10 +52,12 @@ def machine() -> str:
 def report(rows: Sequence[Row], notes: Sequence[str], *, as_json: bool) -> None:
     """Print the result with what is needed to get it again; `notes` say what is measured, and how."""
     command = shlex.join(["python", "-m", f"bench.{Path(sys.argv[0]).stem}", *sys.argv[1:]])
+    load = f"load average over the last 5 minutes, this measurement included: {psutil.getloadavg()[1]:.1f}"
     if as_json:
-        print(json.dumps({"command": command, "machine": machine(), "notes": list(notes), "rows": list(rows)}))
+        cells = [{column: _or_null(value) for column, value in row.items()} for row in rows]
+        print(json.dumps({"command": command, "machine": machine(), "notes": [*notes, load], "rows": cells}))
         return
-    print(f"\n`{command}`\n{machine()}\n")
+    print(f"\n`{command}`\n{machine()}; {load}\n")
     print("\n".join([*table(rows), "", *(f"- {note}" for note in notes)]))
 
 
@@ -66,6 +70,11 @@ def table(rows: Sequence[Row]) -> list[str]:
 
 def _cell(value: str | float) -> str:
     return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+def _or_null(value: str | float) -> str | float | None:
+    """JSON knows no NaN."""
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _processor() -> str:

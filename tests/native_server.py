@@ -51,7 +51,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "storage": {"state": "stored", "locations": {"audio": "/data/audio.wav"}},
     },
 }
-UNNUMBERED = {"partial", "ack"}
+UNNUMBERED = {"partial", "ack", "suspended"}
 ENGINE_FAILED: dict[str, Any] = {**_SPEECH, "code": "engine_failed", "utterance": 1, "chunk_range": "1-1"}
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from bench import _command, capacity, latency
 from bench._errors import by_clip
-from bench._extent import extent, extents, frames, trimmed
+from bench._extent import dense, extent, frames, probabilities
 from bench._joining import Joining, Placed, conversation, conversation_of, half_silent, join, room_tone
 from bench._quantiles import quantile, spread
 from bench._session import Heard, coverage
@@ -124,16 +124,24 @@ def test_the_last_frame_is_filled() -> None:
     assert (cut.sum(), cut[1, 88:].any()) == (600, False)
 
 
-def test_a_clip_is_cut_to_its_extent() -> None:
-    cut = trimmed(Clip("x", np.arange(SAMPLE_RATE, dtype=np.float32), "t"), (0.25, 0.75))
-    assert (cut.samples[0], cut.samples.size, cut.text) == (4000, 8000, "t")
+def test_a_dense_clip_is_its_speech_with_short_pauses() -> None:
+    probability = np.zeros(40, np.float32)
+    probability[[5, 6, 10, 30, 31]] = 0.9
+    numbered = np.repeat(np.arange(40, dtype=np.float32), 512)
+    cut = dense(Clip("x", numbered, "t"), probability)
+    kept = [*range(5, 15), *range(26, 32)]
+    assert cut.samples.tolist() == np.repeat(kept, 512).tolist()
+    assert (cut.name, cut.text) == ("x", "t")
+    with pytest.raises(ValueError, match="no speech in x"):
+        dense(clip("x", 1), np.zeros(32, np.float32))
 
 
 async def test_the_detector_finds_real_speech_alone_on_its_clip() -> None:
     first = demo_clips()[0]
     quiet = np.zeros(SAMPLE_RATE, np.float32)
     inside = Clip("padded", np.concatenate([quiet, first.samples, quiet]), first.text)
-    ((start, end),) = await extents([inside])
+    (probability,) = await probabilities([inside])
+    start, end = extent(inside, probability)
     assert 0.9 < start < 1.3
     assert -0.6 < end - (1 + first.samples.size / SAMPLE_RATE) < 0.2
 
@@ -280,9 +288,10 @@ def test_a_report_says_how_to_get_it_again(capsys: pytest.CaptureFixture[str]) -
     assert "| 3 |" in text
     assert "- a note" in text
     assert _command.machine() in text
-    _command.report([{"n": 3}], ["a note"], as_json=True)
+    _command.report([{"n": 3, "s": float("nan")}], ["a note"], as_json=True)
     printed = json.loads(capsys.readouterr().out)
-    assert (printed["rows"], printed["notes"]) == ([{"n": 3}], ["a note"])
+    assert printed["rows"] == [{"n": 3, "s": None}]
+    assert printed["notes"][0] == "a note"
     assert printed["command"].startswith("python -m bench.")
 
 

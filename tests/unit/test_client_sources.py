@@ -132,6 +132,7 @@ def test_byte_rate_of_wav(head: bytes, byte_rate: float | None) -> None:
         ("pcm_s16le", 16_000, 2, 64_000),
         ("linear16", 16_000, None, 32_000),
         ("alaw", 8000, 1, 8000),
+        ("pcm_s24le", 48_000, 1, 144_000),
         ("pcm_s16le", None, 1, None),
         ("wav", 16_000, 1, None),
         (None, 16_000, 1, None),

@@ -263,6 +263,23 @@ async def test_audio_that_the_server_cannot_read(clip: str) -> None:
     assert await streamed_to(turn_away, clip) == (3, "", "transcriber: unsupported_audio: Declare it.\n")
 
 
+@pytest.mark.parametrize(("status", "exit_code"), [(404, 3), (429, 3), (503, 3), (500, 4), (502, 4), (504, 4)])
+async def test_a_refusal_by_something_before_the_service(clip: str, status: int, exit_code: int) -> None:
+    async with native_server(refuse=(status, "<html>")) as server:
+        result = await streamed(clip, "--url", server.url)
+    assert result[:2] == (exit_code, "")
+    assert result[2].startswith(f"transcriber: http_{status}: the server answered {status} ")
+
+
+async def test_a_service_that_breaks(clip: str) -> None:
+    async def break_down(conversation: Conversation) -> None:
+        await conversation.tell("status")
+        await conversation.tell("error", code="internal_error", message="Broken.", fatal=True)
+        await conversation.connection.close(1011)
+
+    assert await streamed_to(break_down, clip) == (4, "", "transcriber: internal_error: Broken.\n")
+
+
 @pytest.mark.parametrize(("code", "exit_code"), [(1008, 3), (1000, 4), (1011, 4), (1012, 4)])
 async def test_a_connection_that_is_closed(clip: str, code: int, exit_code: int) -> None:
     async def close(conversation: Conversation) -> None:
@@ -317,6 +334,19 @@ async def test_a_microphone_that_breaks_still_gets_its_text(tmp_path: Path) -> N
         out, err = await process.communicate()
     assert (process.returncode, out) == (2, b"Hello.\n")
     assert err == b"transcriber: microphone_unavailable: the microphone cannot be opened: unplugged\n"
+
+
+async def test_it_can_be_run_beside_the_main_thread_and_cancelled_like_any_task(clip: str) -> None:
+    async with native_server() as server:
+        result = await asyncio.to_thread(asyncio.run, streamed(clip, "--url", server.url))
+    assert result == (0, "Hello.\n", "")
+    async with native_server() as server:
+        streaming = asyncio.create_task(streamed(clip, "--url", server.url, "--realtime", "--bitrate", "800"))
+        conversation = await audio_arrives(server)
+        streaming.cancel()
+        await asyncio.wait([streaming])
+        assert streaming.cancelled()
+        await conversation.over.wait()
 
 
 # As a process

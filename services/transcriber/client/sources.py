@@ -1,7 +1,6 @@
 """Where `transcriber stream` takes audio from: a file, standard input, a microphone."""
 
 import asyncio
-import concurrent.futures
 import contextlib
 import importlib
 import os
@@ -15,6 +14,7 @@ from transcriber.client.session import OptionValue
 
 STANDARD_INPUT = 0
 READ_BYTES = 32 * 1024
+READ_AHEAD = 3
 HEAD_BYTES = 4096
 """How far into a file its format chunk is looked for; the server gives up there as well."""
 
@@ -22,7 +22,10 @@ MICROPHONE_RATE = 16_000
 MICROPHONE_BLOCK = MICROPHONE_RATE // 20
 """50 ms: well below what endpointing notices."""
 
-_WIDTHS = {"pcm_s16le": 2, "linear16": 2, "mulaw": 1, "ulaw": 1, "alaw": 1}
+_WIDTHS = {
+    **{"pcm_s16le": 2, "linear16": 2, "pcm_s16be": 2, "pcm_s24le": 3, "pcm_s32le": 4, "pcm_u8": 1},
+    **{"pcm_f32le": 4, "pcm_f64le": 8, "mulaw": 1, "ulaw": 1, "alaw": 1},
+}
 """Bytes per sample of each encoding of raw samples."""
 
 
@@ -99,34 +102,40 @@ async def _chain(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes
 
 
 async def _read(descriptor: int) -> AsyncIterator[bytes]:
-    """What can be read, as soon as it is there.
+    """What can be read, as soon as it is there, a few pieces ahead.
 
     A pipe may block for ever and an event loop can't watch every kind of descriptor, so a daemon thread reads; it
     takes the descriptor, not `sys.stdin`, whose lock would be in the way when the process ends meanwhile.
     """
     loop = asyncio.get_running_loop()
-    queue = asyncio.Queue[bytes | OSError](maxsize=2)
-
-    def hand_over(item: bytes | OSError) -> None:
-        asyncio.run_coroutine_threadsafe(queue.put(item), loop).result()
+    queue = asyncio.Queue[bytes | OSError]()
+    room = threading.Semaphore(READ_AHEAD)
+    wanted = True
 
     def read() -> None:
-        with contextlib.suppress(RuntimeError, concurrent.futures.CancelledError):  # the loop is gone
+        with contextlib.suppress(RuntimeError):  # the loop is gone
             try:
-                while data := os.read(descriptor, READ_BYTES):
-                    hand_over(data)
-                hand_over(b"")
+                while room.acquire() and wanted:
+                    data = os.read(descriptor, READ_BYTES)
+                    loop.call_soon_threadsafe(queue.put_nowait, data)
+                    if not data:
+                        return
             except OSError as failure:
-                hand_over(failure)
+                loop.call_soon_threadsafe(queue.put_nowait, failure)
             finally:
                 if descriptor != STANDARD_INPUT:
                     os.close(descriptor)
 
     threading.Thread(target=read, name="read-audio", daemon=True).start()
-    while item := await queue.get():
-        if isinstance(item, OSError):
-            raise SourceError("unreadable_file", f"cannot read: {item.strerror}")
-        yield item
+    try:
+        while item := await queue.get():
+            if isinstance(item, OSError):
+                raise SourceError("unreadable_file", f"cannot read: {item.strerror}")
+            room.release()
+            yield item
+    finally:
+        wanted = False
+        room.release()
 
 
 def raw_byte_rate(declared: Mapping[str, OptionValue]) -> float | None:

@@ -11,13 +11,12 @@ from collections.abc import AsyncIterator, Callable, Generator, Mapping
 from typing import Any, TextIO
 
 from transcriber.client.display import Display
-from transcriber.client.errors import ConnectionFailed, ConnectionLost, TranscriberError
+from transcriber.client.errors import ConnectionFailed, ConnectionLost, Refused, SessionFailed, TranscriberError
 from transcriber.client.events import (
     Complete,
     Event,
     Failed,
     Partial,
-    SpeechStopped,
     Transcription,
     TranscriptionLate,
 )
@@ -25,6 +24,11 @@ from transcriber.client.session import OptionValue, Session, connect
 from transcriber.client.sources import Source, SourceError, open_source, paced
 
 COMPLETE, GAPS, USAGE, REFUSED, DISCONNECTED, INTERRUPTED, OUTPUT_CLOSED = 0, 1, 2, 3, 4, 130, 141
+
+GATEWAY_FAILURES = frozenset({500, 502, 504})
+"""HTTP statuses with which something answers for a service that can't; 503 is its own word for having no room."""
+INTERNAL_ERROR = 1011
+"""The close code (RFC 6455, section 7.4.1) of a service that broke."""
 
 API_KEY_VARIABLE = "TRANSCRIBER_API_KEY"
 DEFAULT_URL = "ws://127.0.0.1:8080/ws"
@@ -35,7 +39,7 @@ exit codes:
   1    complete, but some speech has no text (engine_failed)
   2    wrong usage, or the audio cannot be read
   3    refused by the server: credentials, limits, options, unsupported audio
-  4    the connection could not be made, or was lost
+  4    the connection could not be made, or was lost, or the service broke
   130  interrupted; the first Ctrl-C ends the audio and waits for the rest of the text (and 0 is the exit code of
        mic, which ends no other way), the second quits
   141  nobody reads the output any more
@@ -61,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     speech.add_argument("--endpointing-ms", type=_positive, metavar="MS", help="the pause that ends an utterance")
     speech.add_argument("--no-record", action="store_true", help="let the server keep neither audio nor text")
     raw = parser.add_argument_group("raw samples, which don't say what they are")
-    raw.add_argument("--encoding", help="pcm_s16le, mulaw or alaw")
+    raw.add_argument("--encoding", help="pcm_s16le, mulaw, alaw or another that the server knows")
     raw.add_argument("--sample-rate", type=_positive, metavar="HZ")
     raw.add_argument("--channels", type=_positive, metavar="N")
 
@@ -188,7 +192,7 @@ class _Progress:
             self._display.progress(self._sent_bytes / self._total_bytes)
 
     def heard(self, event: Event) -> None:
-        if self._duration_seconds and isinstance(event, Partial | Transcription | SpeechStopped):
+        if self._duration_seconds and isinstance(event, Partial | Transcription):
             self._display.progress(event.end / self._duration_seconds)
 
 
@@ -259,7 +263,10 @@ def _in_time(source: Source, arguments: argparse.Namespace) -> AsyncIterator[byt
 def _exit_code(failure: SourceError | TranscriberError) -> int:
     if isinstance(failure, SourceError) or failure.code == "invalid_url":
         return USAGE
-    return DISCONNECTED if isinstance(failure, ConnectionFailed | ConnectionLost) else REFUSED
+    broken = isinstance(failure, ConnectionFailed | ConnectionLost)
+    broken |= isinstance(failure, Refused) and failure.status in GATEWAY_FAILURES
+    broken |= isinstance(failure, SessionFailed) and failure.close_code == INTERNAL_ERROR
+    return DISCONNECTED if broken else REFUSED
 
 
 def _in_words(failure: SourceError | TranscriberError) -> str:

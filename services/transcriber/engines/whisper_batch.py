@@ -8,13 +8,15 @@ from transcriber.engines.engine import Job, Outcome, Recognition, Redo
 from transcriber.engines.whisper_backend import Decoding, Whisper
 from transcriber.engines.whisper_guard import (
     FULL_FRAMES,
+    HOLE_SECONDS,
     certain_surplus,
     is_doubtful,
     is_invented,
     is_noise,
-    stops_early,
+    longest_hole,
     suspect_surplus,
     token_cap,
+    trimmed_frames,
 )
 from transcriber.engines.whisper_words import Piece, join_words, timed_words
 from transcriber.transcript import Word
@@ -70,20 +72,38 @@ class WhisperBatch:
                 continue
             text, language = self._whisper.text(_tokens(answer)), self._languages[row]
             if self._shape.final:
-                outcomes.append(Recognition(text, words.get(row, ()), "aligned", language))
+                outcomes.append(self._continued(job, Recognition(text, words.get(row, ()), "aligned", language)))
             else:
                 outcomes.append(Recognition(text, language=language))
         return outcomes
 
     def _complete(self, answers: Answers, words: dict[int, tuple[Word, ...]]) -> None:
-        """Ask for answers that stop early once more, step by step, and keep those that go further."""
-        early = [row for row, timed in words.items() if timed and stops_early(timed[-1].end, self._seconds(row))]
-        if not early or self._shape.beam_size == 1:
+        """Ask for answers with holes once more, step by step, and keep those that have smaller ones."""
+        holes = {row: self._hole(row, timed) for row, timed in words.items()}
+        incomplete = [row for row, hole in holes.items() if hole > HOLE_SECONDS]
+        if not incomplete or self._shape.beam_size == 1:
             return
-        longer = self._answers(early, beam_size=1)
-        for row, timed in self._align(longer).items():
-            if timed and timed[-1].end > words[row][-1].end:
-                answers[row], words[row] = longer[row], timed
+        others = self._answers(incomplete, beam_size=1)
+        for row, timed in self._align(others).items():
+            if timed and self._hole(row, timed) < holes[row]:
+                answers[row], words[row] = others[row], timed
+
+    def _continued(self, job: Job, heard: Recognition) -> Recognition:
+        """An answer that still stops early, and what is heard in the rest of its audio alone."""
+        end = heard.words[-1].end if heard.words else 0.0
+        cut = int(end * SAMPLE_RATE)
+        if not cut or job.samples.size - cut <= HOLE_SECONDS * SAMPLE_RATE:
+            return heard
+        rest = replace(job, samples=job.samples[cut:])
+        frames = trimmed_frames(rest.samples.size) if self._shape.trimmed else FULL_FRAMES
+        (after,) = WhisperBatch(self._whisper, [rest], replace(self._shape, frames=frames)).recognize()
+        if not isinstance(after, Recognition) or not after.words:
+            return heard
+        later = tuple(replace(word, start=word.start + end, end=word.end + end) for word in after.words)
+        return replace(heard, text=f"{heard.text} {after.text}", words=(*(heard.words or ()), *later))
+
+    def _hole(self, row: int, words: Sequence[Word]) -> float:
+        return longest_hole([word.start for word in words], self._seconds(row))
 
     def _seconds(self, row: int) -> float:
         return self._jobs[row].samples.size / SAMPLE_RATE

@@ -1,5 +1,6 @@
 """How much of its window Whisper is shown, how long an answer may be, and which answers are not to be trusted. Pure."""
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -26,8 +27,9 @@ is Whisper's own rule; noise alone mostly passes it with one short word, which t
 _DOUBTFUL_LOG_PROBABILITY = -1.0
 _INVENTED_LOG_PROBABILITY = -1.5
 
-_EARLY_SECONDS = 2.0
-"""An utterance has no pause this long, so an answer whose words end so long before its audio has left some out."""
+HOLE_SECONDS = 2.0
+"""An utterance has no pause this long, so an answer in which no word begins for so long has left some out: a wide beam
+likes to stop after a sentence, or to skip one."""
 
 _SUSPECT_COPIES = {1: 4, 2: 3}
 """Copies of one or two words at the end that look like a loop; of longer phrases, two do."""
@@ -68,10 +70,10 @@ def is_invented(log_probability: float) -> bool:
     return log_probability < _INVENTED_LOG_PROBABILITY
 
 
-def stops_early(last_word_end: float, seconds: float) -> bool:
-    """Whether an answer left out the end of its audio, of so many seconds: a wide beam prefers to stop after a
-    sentence."""
-    return seconds - last_word_end > _EARLY_SECONDS
+def longest_hole(starts: Sequence[float], seconds: float) -> float:
+    """The longest time in which no word of an answer begins, in audio of so many seconds."""
+    moments = [0.0, *starts, seconds]
+    return max(later - earlier for earlier, later in itertools.pairwise(moments))
 
 
 def suspect_surplus(words: Sequence[str]) -> int:
