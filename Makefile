@@ -2,7 +2,7 @@
 
 BIN := .venv/bin
 # Suites that are too slow for `make test`, each a folder of tests/ and a target `test-<name>`.
-HEAVY := engine
+HEAVY := engine faults
 BENCHES := $(sort $(patsubst bench/%.py,%,$(filter-out bench/_%,$(wildcard bench/*.py))))
 
 .DEFAULT_GOAL := help
@@ -54,6 +54,10 @@ coverage: .venv/.dev-stamp ## The quick tests, and which lines and branches they
 .PHONY: test-engine
 test-engine: .venv/.dev-stamp ## Heavy: the local engine's models, languages and filters on real speech
 	$(BIN)/python -m pytest tests/engine
+
+.PHONY: test-faults
+test-faults: .venv/.dev-stamp ## Heavy: the service under loads and ends that no client should bring about
+	$(BIN)/python -m pytest tests/faults
 
 .PHONY: list-heavy
 list-heavy: # The heavy targets, for .ci/run

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import psutil
+
 from bench._speech import Clip, load_clips
 
 Row = Mapping[str, str | int | float]

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from bench._speech import Clip
 from numpy.typing import NDArray
 
+from bench._speech import Clip
 from transcriber.audio.pcm import FRAME_SAMPLES, SAMPLE_RATE
 from transcriber.vad.silero import SileroDetector
 

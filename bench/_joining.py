@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from bench._speech import Clip
 from numpy.typing import NDArray
 
+from bench._speech import Clip
 from transcriber.audio.pcm import SAMPLE_RATE
 
 Audio = NDArray[np.int16]

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from bench._joining import Audio
-
 from transcriber.audio.pcm import SAMPLE_RATE
 from transcriber.client import Complete, Event, Failed, Partial, Session, Transcription, connect
 

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+
 from bench import _command
 from bench._joining import Joining, conversation_of
 from bench._quantiles import quantile, spread
 from bench._service import running
 from bench._session import Heard, stream
 from bench._speech import Clip
-
 from transcriber.client import Refused
 
 _MESSAGE_MS = 100

@@ -16,14 +16,14 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Any
 
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
 from bench import _command
 from bench._joining import Joining, conversation_of
 from bench._quantiles import quantile
 from bench._service import Service, running
 from bench._session import coverage
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
-
 from transcriber.audio.pcm import SAMPLE_RATE
 
 _SAMPLING_SECONDS = 0.5

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+
 from bench import _command
 from bench._extent import extent, probabilities
 from bench._joining import Joining, join, shuffled

@@ -21,10 +21,10 @@ os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import jiwer
 import numpy as np
-from bench._speech import Clip, load_clips
 from faster_whisper import WhisperModel
 from whisper_normalizer.english import EnglishTextNormalizer
 
+from bench._speech import Clip, load_clips
 from transcriber.audio.pcm import SAMPLE_RATE
 from transcriber.engines.engine import EngineError, Job, Redo
 from transcriber.engines.local_whisper import LocalWhisper

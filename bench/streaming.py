@@ -11,6 +11,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from faster_whisper import WhisperModel
+from whisper_normalizer.english import EnglishTextNormalizer
+
 from bench import _command
 from bench._errors import by_clip
 from bench._joining import Joining, conversation
@@ -19,9 +22,6 @@ from bench._service import running
 from bench._session import Heard, stream
 from bench._speech import Clip
 from bench.offline import Own, Plain, Score, interval, score
-from faster_whisper import WhisperModel
-from whisper_normalizer.english import EnglishTextNormalizer
-
 from transcriber.engines.local_whisper import LocalWhisper
 from transcriber.engines.whisper_models import locate
 

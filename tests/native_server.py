@@ -17,6 +17,7 @@ _SPEECH: dict[str, Any] = {"turn": 1, "channel": 0, "start": 0.0, "end": 1.0}
 _TEXT: dict[str, Any] = {**_SPEECH, "language": "en", "words": [], "times": "model"}
 _OPTIONS: dict[str, Any] = {
     **dict.fromkeys(("encoding", "sample_rate", "channels", "language", "prompt", "model")),
+    "separate_channels": False,
     **{"keywords": [], "translate": False, "interim_results": False, "endpointing_ms": 600, "speech_threshold": 0.5},
     **{"record": "audio+text", "resume": False},
 }

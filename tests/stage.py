@@ -58,8 +58,8 @@ class Work:
         self.status = Status("id", "2026-01-02T03:04:05Z", "fake", "length", Options(), 3600, "1")
         self.spool = Spool(folder / "spool", limit_bytes=1 << 30)
 
-    def start(self) -> asyncio.Task[None]:
-        self.runner = Runner(self.spool, self.status, self.parts)
+    def start(self, *, recovering: bool = False) -> asyncio.Task[None]:
+        self.runner = Runner(self.spool, self.status, self.parts, recovering=recovering)
         return asyncio.create_task(self.runner.run())
 
     def events(self) -> list[Event]:

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+
 from bench import _command, capacity, latency
 from bench._errors import by_clip
 from bench._extent import dense, extent, frames, probabilities
@@ -11,7 +12,6 @@ from bench._joining import Joining, Placed, conversation, conversation_of, half_
 from bench._quantiles import quantile, spread
 from bench._session import Heard, coverage
 from bench._speech import Clip, demo_clips
-
 from transcriber.audio.pcm import SAMPLE_RATE
 from transcriber.client import Complete, Failed, Partial, Transcription
 

@@ -52,34 +52,35 @@ def _complain(problem: str) -> int:
 def _serve(arguments: argparse.Namespace) -> int:
     _limit_threads()
     from transcriber import logs, server
-    from transcriber.app import create_app
+    from transcriber.app import create_app, make_shutdown, transport_limits
     from transcriber.settings import Settings, SettingsError
 
     try:
         settings = Settings.from_environment()
         logs.set_up(settings.log_format, settings.log_level)
+        new_loop = _loop_factory(settings.event_loop)
         listener = server.bind(settings.host, settings.port)
     except SettingsError as wrong:
         return _complain("wrong settings:\n  " + "\n  ".join(wrong.problems))
     except server.BindError as taken:
         return _complain(f"{taken} (HOST, PORT)")
-    serving = server.run(
-        create_app(settings),
-        listener,
-        ping_seconds=settings.ping_seconds,
-        max_message_bytes=settings.max_message_bytes,
-        drain_seconds=settings.drain_seconds,
-    )
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    serving = server.run(create_app(settings), listener, transport_limits(settings), make_shutdown(settings))
+    with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(serving)
     return 0
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's loop where it is installed."""
+def _loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """The loop of EVENT_LOOP; None is asyncio's own. Raises SettingsError."""
+    if name == "asyncio":
+        return None
     try:
         import uvloop
     except ImportError:
+        if name == "uvloop":
+            from transcriber.settings import SettingsError
+
+            raise SettingsError(["EVENT_LOOP: uvloop is not installed"]) from None
         return None
     return uvloop.new_event_loop
 

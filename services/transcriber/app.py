@@ -3,27 +3,42 @@
 import asyncio
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from quart import Quart
 
-from transcriber import transport
+import transcriber
+from transcriber import logs, transport
+from transcriber.audio.decoder import Decoder, ReadAt
 from transcriber.audio.formats import open_decoder
+from transcriber.audio.metered import CpuMeter, MeteredDecoder
+from transcriber.audio.threaded import DecodingThreads
+from transcriber.emf import EmfReporter
 from transcriber.endpoints.status import status
 from transcriber.endpoints.stream import stream
 from transcriber.engines.engine import Engine, EngineError
 from transcriber.engines.scheduler import Scheduler
+from transcriber.engines.whisper_models import ModelError
 from transcriber.events import Options
+from transcriber.hypercorn_config import Limits as TransportLimits
+from transcriber.metrics import Metrics, Readings, watch_loop
 from transcriber.recorder import Recorder
 from transcriber.runner import Parts
 from transcriber.sessions import Limits, Sessions
 from transcriber.settings import Settings
+from transcriber.shutdown import EcsTask, Shutdown
 from transcriber.storage.disk import DiskStore
 from transcriber.storage.store import Store, StoreError
+from transcriber.tracing import NoTraces, Traces
 from transcriber.vad.silero import SileroDetector
 from transcriber.wire.native import NativeProtocol
 
 log = logging.getLogger(__name__)
+
+UNUSABLE = (EngineError, ModelError, StoreError, ImportError, OSError, ValueError)
+"""What making the parts raises when settings can't be used here; the message is for whoever set them."""
 
 
 @dataclass
@@ -35,6 +50,8 @@ class Service:
     detector: SileroDetector
     store: Store
     sessions: Sessions
+    watchers: tuple[asyncio.Task[None], ...]
+    """What looks at all of it, now and then."""
 
     @classmethod
     async def start(cls, settings: Settings) -> "Service":
@@ -47,18 +64,25 @@ class Service:
         scheduler = Scheduler(engine)
         detector = await asyncio.to_thread(SileroDetector)
         store = make_store(settings)
+        metrics, meter = Metrics(), CpuMeter()
         parts = Parts(
             engine=engine,
             scheduler=scheduler,
             detector=detector,
-            recorder=Recorder(store),
-            decoder_for=open_decoder,
+            recorder=Recorder(store, metrics=metrics),
+            decoder_for=_metered(partial(open_decoder, threads=DecodingThreads(meter=meter)), meter),
             utterance_deadline_seconds=settings.utterance_deadline_seconds,
+            metrics=metrics,
+            traces=make_traces(settings),
         )
         sessions = Sessions(parts, settings.spool_root, limits(settings))
+        metrics.build.info(
+            {"version": transcriber.__version__, "engine": description.engine, "model": description.model}
+        )
+        metrics.read = lambda: _readings(scheduler, detector, sessions, meter)
         if found := sessions.recover():
             log.warning("taking up unfinished sessions", extra={"sessions": found})
-        return cls(engine, scheduler, detector, store, sessions)
+        return cls(engine, scheduler, detector, store, sessions, _watchers(settings, metrics))
 
     async def stop(self) -> None:
         """Store what is going on, then let go of everything."""
@@ -67,20 +91,25 @@ class Service:
         await self.engine.close()
         await self.detector.close()
         await self.store.close()
+        for watcher in self.watchers:
+            watcher.cancel()
+        await asyncio.gather(*self.watchers, return_exceptions=True)
+        await self.sessions.parts.traces.close()
 
 
 def create_app(settings: Settings) -> Quart:
     """The ASGI app; its parts come to life with the server's lifespan, and then stand in `extensions["service"]`."""
     app = Quart(__name__)
-    transport.install(app)
+    transport.install(app, transport_limits(settings))
 
     def service() -> Service:
         return app.extensions["service"]
 
     async def start() -> None:
+        asyncio.get_running_loop().set_exception_handler(logs.unhandled)
         try:
             app.extensions["service"] = await Service.start(settings)
-        except (EngineError, StoreError, OSError) as problem:
+        except UNUSABLE as problem:
             log.error("can't start: %s", problem)
             raise SystemExit(1) from None
 
@@ -90,7 +119,7 @@ def create_app(settings: Settings) -> Quart:
     app.before_serving(start)
     app.after_serving(stop)
     app.register_blueprint(stream(lambda: service().sessions, {"/ws": lambda: NativeProtocol(defaults(settings))}))
-    app.register_blueprint(status(lambda: service().sessions.draining))
+    app.register_blueprint(status(lambda: service().sessions.draining, lambda: service().sessions.parts.metrics))
     return app
 
 
@@ -106,6 +135,65 @@ def limits(settings: Settings) -> Limits:
         session_bytes=settings.max_session_bytes,
         lag_seconds=settings.max_lag_seconds,
         resume_seconds=settings.resume_seconds,
+        spool_bytes=settings.max_spool_bytes,
+        free_bytes=settings.min_free_bytes,
+        idle_seconds=settings.idle_seconds,
+        messages_per_second=settings.max_messages_per_second,
+    )
+
+
+def transport_limits(settings: Settings) -> TransportLimits:
+    return TransportLimits(
+        connections=settings.connections,
+        message_bytes=settings.max_message_bytes,
+        ping_seconds=settings.ping_seconds,
+        pong_seconds=settings.pong_seconds,
+        send_seconds=settings.send_seconds,
+    )
+
+
+def make_shutdown(settings: Settings) -> Shutdown:
+    """What hears when to stop; ECS is listened to where it has put its addresses into the environment."""
+    metadata_url, agent_url = settings.ecs_container_metadata_uri_v4, settings.ecs_agent_uri
+    task = None
+    if metadata_url or agent_url:
+        task = EcsTask(metadata_url=metadata_url, agent_url=agent_url, poll_seconds=settings.ecs_poll_seconds)
+    return Shutdown(drain_seconds=settings.drain_seconds, task=task)
+
+
+def make_traces(settings: Settings) -> Traces:
+    """Where traces go; what sends them is imported only if they go anywhere."""
+    if not settings.otel_exporter_otlp_endpoint:
+        return NoTraces()
+    from transcriber.otel import OtelTraces
+
+    return OtelTraces(settings.otel_exporter_otlp_endpoint, settings.otel_service_name, transcriber.__version__)
+
+
+def _watchers(settings: Settings, metrics: Metrics) -> tuple[asyncio.Task[None], ...]:
+    watching = [watch_loop(metrics)]
+    if settings.emf_namespace:
+        watching.append(EmfReporter(metrics, settings.emf_namespace).run(settings.emf_seconds))
+    return tuple(map(asyncio.create_task, watching))
+
+
+def _metered(
+    decoder_for: Callable[[Options, ReadAt], Decoder], meter: CpuMeter
+) -> Callable[[Options, ReadAt], Decoder]:
+    return lambda options, read_at: MeteredDecoder(decoder_for(options, read_at), meter)
+
+
+def _readings(scheduler: Scheduler, detector: SileroDetector, sessions: Sessions, meter: CpuMeter) -> Readings:
+    upstream = scheduler.upstream_audio_seconds
+    return Readings(
+        queue_jobs=scheduler.waiting,
+        running_jobs=scheduler.in_flight,
+        lag_seconds=scheduler.lag_seconds,
+        upstream_finals_seconds=upstream.finals,
+        upstream_partials_seconds=upstream.partials,
+        spool_bytes=sessions.spool_bytes,
+        detector_cpu_seconds=detector.cpu_seconds,
+        decoder_cpu_seconds=meter.seconds,
     )
 
 
@@ -114,7 +202,11 @@ def make_store(settings: Settings) -> Store:
 
 
 def make_engine(settings: Settings) -> Engine:
-    """The engine that the settings choose. Takes seconds for a local one; its package is imported only then."""
+    """The engine that the settings choose. Takes seconds for a local one; its package is imported only then.
+
+    Raises:
+        UNUSABLE: there is no such engine here.
+    """
     if settings.engine_name == "openai":
         from transcriber.engines.openai_api import OpenAIEngine
 
@@ -125,7 +217,11 @@ def make_engine(settings: Settings) -> Engine:
             timeout_seconds=settings.openai_timeout_seconds,
             max_requests=settings.openai_max_requests,
         )
-    from transcriber.engines.local_whisper import LocalWhisper
+    try:
+        from transcriber.engines.local_whisper import LocalWhisper
+    except ImportError as missing:
+        message = f"{missing.name} is not installed: install transcriber[local], or set OPENAI_API_KEY"
+        raise ImportError(message) from missing
 
     return LocalWhisper.load(
         settings.local_model,

@@ -26,8 +26,10 @@ class Chunks:
         self._messages += run.count
 
     def decoded(self, position_bytes: int, samples: int) -> None:
-        """All bytes before the position are decoded and gave so many samples."""
+        """All bytes before the position gave so many samples, and perhaps some more to come."""
         if samples > self._marks[-1][1]:
+            if len(self._marks) > 1 and self._marks[-1][0] == position_bytes:
+                self._marks.pop()
             self._marks.append((position_bytes, samples))
 
     def range_to(self, sample: int, open_run: Messages) -> tuple[int, int] | None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from transcriber.events import Command, Disconnected, Ended, Error, Reconfigure, Rejected, Started
+from transcriber.pace import Pace
 from transcriber.sessions import Live
 from transcriber.spool import SpoolFull
 from transcriber.wire.protocol import Accepted, Audio, KeepAlive, WireProtocol
@@ -18,10 +19,17 @@ _TOO_LARGE = Error("session_too_large", "The session has used up the bytes that 
 _STORAGE_FULL = Error(
     "storage_full", "The service can't store more audio; what was sent before is kept.", close_code=1011
 )
+_IDLE = Error(
+    "idle_timeout", "Nothing came for too long; `keep_alive` says that there will be more audio.", close_code=1008
+)
 
 
 class SocketClosed(Exception):
-    """The client is gone, or has closed."""
+    """The client has closed, with this code; or is gone (1006)."""
+
+    def __init__(self, code: int = 1006) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 class Socket(Protocol):
@@ -47,6 +55,9 @@ class Connection:
         self._accepted = accepted
         self._live = live
         self._spool = live.spool
+        self._pace = Pace(live.limits.messages_per_second)
+        self._heard_at = asyncio.get_running_loop().time()
+        self._watching: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
         """Until the session is told to its end, the client is gone, or another connection of its takes over."""
@@ -57,10 +68,13 @@ class Connection:
             reader.cancel()
 
         self._live.attach(give_way)
+        self._watch()
         try:
             await asyncio.wait((reader, writer), return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._live.detach(give_way)
+            if self._watching:
+                self._watching.cancel()
             for task in (reader, writer):
                 task.cancel()
             for outcome in await asyncio.gather(reader, writer, return_exceptions=True):
@@ -69,12 +83,27 @@ class Connection:
 
     async def _read(self) -> None:
         """Spool what comes. Anything behind the end of the audio is read, so that the close is seen, and left."""
+        loop = asyncio.get_running_loop()
         with contextlib.suppress(SocketClosed):
             while True:
-                for received in self._protocol.receive(await self._socket.receive()):
+                message = await self._socket.receive()
+                self._heard_at = loop.time()
+                for received in self._protocol.receive(message):
                     if self._live.ended or isinstance(received, KeepAlive):
                         continue
                     self._take(received)
+                if wait_seconds := self._pace.step(self._heard_at):
+                    # What is not read stays with the client: TCP pushes back.
+                    await asyncio.sleep(wait_seconds)
+
+    def _watch(self) -> None:
+        """End the session of a client that has said nothing for too long."""
+        loop = asyncio.get_running_loop()
+        idle_at = self._heard_at + self._live.limits.idle_seconds
+        if loop.time() < idle_at:
+            self._watching = loop.call_at(idle_at, self._watch)
+        else:
+            self._live.end(Rejected(_IDLE))
 
     def _take(self, received: Audio | Command) -> None:
         if isinstance(received, Audio):
@@ -114,11 +143,14 @@ class Connection:
                     await self._send(messages)
             if resumed:
                 resumed = False
-                status = replace(self._live.status, received_bytes=self._spool.received_bytes)
+                live = self._live
+                status = replace(live.status, options=live.options, received_bytes=self._spool.received_bytes)
                 await self._send(self._protocol.send(status, None))
             for offer in self._spool.take_offers():
                 await self._send(self._protocol.send(offer, None))
             if closed is not None:
+                if self._spool.parting:
+                    await self._send(self._protocol.send(self._spool.parting, None))
                 await self._socket.close(closed.code, closed.reason)
                 return
             await self._spool.outgoing.wait()

@@ -3,8 +3,7 @@
 import os
 import shutil
 
-from transcriber.app import make_engine
-from transcriber.engines.engine import EngineError
+from transcriber.app import UNUSABLE, make_engine
 from transcriber.settings import Settings
 
 
@@ -31,7 +30,7 @@ def _engine(settings: Settings) -> tuple[list[str], bool]:
         why += "a key or base URL is set" if found else "neither OPENAI_API_KEY nor OPENAI_BASE_URL is set"
     try:
         description = make_engine(settings).description
-    except (EngineError, OSError, ImportError, ValueError) as problem:
+    except UNUSABLE as problem:
         return [f"engine      {settings.engine_name}: can't be used: {problem}"], False
     lines = [
         f"engine      {description.engine} {f'({why})' if why else ''}".rstrip(),

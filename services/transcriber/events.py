@@ -25,6 +25,8 @@ class Options:
     """How samples are coded; None lets the bytes show their container."""
     sample_rate: int | None = None
     channels: int | None = None
+    separate_channels: bool = False
+    """Whether each channel is a track of its own."""
     language: str | None = None
     """ISO 639-1; None means: the engine's default, or detection where the model can."""
     prompt: str | None = None
@@ -115,6 +117,13 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
+class Damaged:
+    """A stretch of audio could not be decoded and is missing at `at`."""
+
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Hypothesis:
     """What an engine hears in an utterance. `words` is None where the engine gives no times."""
 
@@ -167,7 +176,7 @@ class Disconnected:
 
 
 Command = Started | Stalled | Finalize | Clear | Reconfigure | Rejected | Draining | Ended | Disconnected
-Input = Command | Opened | Probabilities | Hypothesis | EngineFailed | Stored
+Input = Command | Opened | Probabilities | Damaged | Hypothesis | EngineFailed | Stored
 
 
 # Effects: what a session orders.
@@ -214,7 +223,7 @@ class Close:
 Effect = OpenUtterance | CloseUtterance | DropUtterance | Tell | Close
 
 
-# Events: what a client is told. All but Partial and Ack are numbered and kept in the spool.
+# Events: what a client is told. All but Partial, Ack and Suspended are numbered and kept in the spool.
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +313,8 @@ class Ack:
 class Warned:
     code: str
     message: str
+    at: float | None = None
+    """Where in the audio, if it is about a place in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +332,8 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Suspended:
+    """The connection ends, the session does not: it may be resumed."""
+
     resume_token: str
     received_bytes: int
 

@@ -1,19 +1,20 @@
 """From the spool's bytes and commands to what a session hears: decoded, detected, and all in order."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from transcriber.audio.decoder import Block, DecodeError, Decoder
-from transcriber.audio.pcm import FRAME_SAMPLES, SILENCE_DBFS
+from transcriber.audio.decoder import Block, DecodeError, Decoder, ReadAt
+from transcriber.audio.pcm import FRAME_SAMPLES, SAMPLE_RATE, SILENCE_DBFS
 from transcriber.audio.samples import Samples
 from transcriber.chunks import Chunks
 from transcriber.events import (
     Clear,
     Command,
+    Damaged,
     Disconnected,
     Draining,
     Ended,
@@ -40,16 +41,16 @@ _CUTTING = (Stalled, Finalize, Clear, Rejected, *_LAST)
 class Intake:
     """Reads one session's spool from the start, once.
 
-    `decoder_for` makes the decoder for declared options; `room` is awaited before audio is read, so that samples and
-    recognitions waiting for an engine stay bounded; `stall_after` says how many seconds without audio are a pause,
-    None while nobody speaks.
+    `decoder_for` makes the decoder for declared options, and a reader of what was received; `room` is awaited before
+    audio is decoded, block by block, so that samples and recognitions waiting for an engine stay bounded;
+    `stall_after` says how many seconds without audio are a pause, None while nobody speaks.
     """
 
     def __init__(
         self,
         spool: Spool,
         detector: Detector,
-        decoder_for: Callable[[Options], Decoder],
+        decoder_for: Callable[[Options, ReadAt], Decoder],
         *,
         room: Callable[[], Any],
         stall_after: Callable[[], float | None],
@@ -65,6 +66,8 @@ class Intake:
         self._room = room
         self._stall_after = stall_after
         self._tracks: list[DetectorTrack] = []
+        self._damaged_at: int | None = None
+        """Where damage was last told."""
         self.judged = 0
         """Samples of every track that the detector has seen."""
 
@@ -75,22 +78,25 @@ class Intake:
 
     async def inputs(self) -> AsyncGenerator[Input, None]:
         """Everything the session hears, in order; ends after the command behind which no audio comes."""
-        while True:
-            self._spool.incoming.clear()
-            piece = self._cursor.next(_READ_BYTES)
-            if piece is None:
-                await self._wait()
-            elif isinstance(piece, Messages):
-                self.chunks.add(piece)
-            elif isinstance(piece, bytes):
-                await self._room()
-                async for heard in self._take(piece):
-                    yield heard
-            else:
-                async for heard in self._command(piece):
-                    yield heard
-                if isinstance(piece, _LAST):
-                    return
+        try:
+            while True:
+                self._spool.incoming.clear()
+                piece = self._cursor.next(_READ_BYTES)
+                if piece is None:
+                    await self._wait()
+                elif isinstance(piece, Messages):
+                    self.chunks.add(piece)
+                elif isinstance(piece, bytes):
+                    async for heard in self._take(piece):
+                        yield heard
+                else:
+                    async for heard in self._command(piece):
+                        yield heard
+                    if isinstance(piece, _LAST):
+                        return
+        finally:
+            if self.decoder is not None:
+                self.decoder.release()
 
     async def _wait(self) -> None:
         """Until something comes; a wait too long while somebody speaks is itself something."""
@@ -101,37 +107,52 @@ class Intake:
             self._spool.append_command(Stalled())
 
     async def _take(self, data: bytes) -> AsyncGenerator[Input, None]:
-        if self.decoder is None or self._broken:
+        decoder = self.decoder
+        if decoder is None:
             return
-        try:
-            block = await self.decoder.decode(data)
-        except DecodeError as problem:
-            self._broken = True
-            yield Rejected(problem.error, self.samples.end)
-            return
-        async for heard in self._judge(block):
+        rest = iter((data,))
+        async for heard in self._decode(lambda: decoder.decode(next(rest, b""))):
             yield heard
+
+    async def _decode(self, blocks: Callable[[], AsyncIterator[Block]]) -> AsyncGenerator[Input, None]:
+        """What is heard in blocks. Behind a stretch that is lost, `blocks` is called again and goes on."""
+        lost = True
+        while lost and not self._broken:
+            lost = False
+            await self._room()
+            try:
+                async for block in blocks():
+                    async for heard in self._judge(block):
+                        yield heard
+                    await self._room()
+            except DecodeError as problem:
+                lost, self._broken = not problem.fatal, problem.fatal
+                if problem.fatal:
+                    yield Rejected(problem.error, self.samples.end)
+                elif self._damaged_at is None or self.samples.end >= self._damaged_at + SAMPLE_RATE:
+                    self._damaged_at = self.samples.end
+                    yield Damaged(self.samples.end)
 
     async def _command(self, command: Command) -> AsyncGenerator[Input, None]:
         if isinstance(command, Started) and self.decoder is None:
             try:
-                self.decoder = self._decoder_for(command.options)
+                self.decoder = self._decoder_for(command.options, self._spool.read_audio)
             except DecodeError as problem:
                 yield Rejected(problem.error)
                 return
-        if isinstance(command, _CUTTING) and self.decoder is not None and not self._broken:
+        decoder = self.decoder
+        if isinstance(command, _CUTTING) and decoder is not None:
             last = isinstance(command, _LAST)
-            try:
-                block = await (self.decoder.close() if last else self.decoder.flush())
-            except DecodeError as problem:
-                yield Rejected(problem.error, self.samples.end)
-            else:
-                async for heard in self._judge(block, last=last):
+            if last:
+                async for heard in self._decode(decoder.close):
+                    yield heard
+            if not self._broken:
+                async for heard in self._judge(await decoder.flush(), last=last):
                     yield heard
         yield replace(command, at=self.samples.end)
 
     async def _judge(self, block: Block, *, last: bool = False) -> AsyncGenerator[Probabilities, None]:
-        """Probabilities of all whole frames; of the `last` one, filled up with zeros, too."""
+        """Probabilities of all whole frames; with the `last` block, of a frame filled up with zeros, too."""
         if block.shape[1]:
             self.samples.append(block)
         self.chunks.decoded(self._cursor.position, self.samples.end)

@@ -1,22 +1,41 @@
 """Log lines: JSON for machines, short text for people. Texts, prompts and keys are never among their fields."""
 
+import asyncio
 import json
 import logging
 import sys
+import traceback
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any, cast
+
+log = logging.getLogger(__name__)
+
+_OURS = ("transcriber", "hypercorn")
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
 def set_up(form: str, level: str) -> None:
-    """Log to stderr from `level` on; `auto` is text on a terminal and JSON elsewhere."""
+    """Log to stderr from `level` on; `auto` is text on a terminal and JSON elsewhere.
+
+    Libraries are heard from a warning on, whatever the level: some log requests with all that is in them.
+    """
     handler = logging.StreamHandler()
     text = form == "text" or (form == "auto" and sys.stderr.isatty())
     handler.setFormatter(TextFormatter() if text else JsonFormatter())
-    logging.basicConfig(level=level, handlers=[handler], force=True)
-    # Both log a line per request, with URLs and headers of the upstream.
-    for noisy in ("httpx", "httpx2", "openai"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    for ours in _OURS:
+        logging.getLogger(ours).setLevel(level)
+
+
+def unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """The event loop's exception handler. asyncio's own shows tasks, callbacks and their arguments, and with them what
+    was said."""
+    problem = context.get("exception")
+    task = context.get("future") or context.get("task")
+    about = {"task": task.get_name()} if isinstance(task, asyncio.Task) else {}
+    log.error("unhandled exception" if problem else context.get("message", ""), exc_info=problem, extra=about)
 
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:
@@ -31,7 +50,7 @@ class JsonFormatter(logging.Formatter):
         line: dict[str, object] = {"time": moment, "level": record.levelname.lower(), "event": record.getMessage()}
         line |= _fields(record)
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+            line["exception"] = _traceback(record.exc_info[1])
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
@@ -42,4 +61,21 @@ class TextFormatter(logging.Formatter):
         moment = datetime.fromtimestamp(record.created).astimezone()
         fields = "".join(f" {name}={value}" for name, value in _fields(record).items())
         line = f"{moment:%H:%M:%S} {record.levelname.lower():7} {record.getMessage()}{fields}"
-        return line + ("\n" + self.formatException(record.exc_info) if record.exc_info else "")
+        return line + (f"\n{_traceback(record.exc_info[1])}" if record.exc_info else "")
+
+
+def _traceback(problem: BaseException | None) -> str:
+    """Where an exception, and those that led to it, came from; without their messages, which may hold what was said."""
+    lines: list[str] = []
+    while problem is not None:
+        lines += [type(problem).__name__, *(f"  {place}" for place in _places(problem))]
+        if isinstance(problem, BaseExceptionGroup):
+            group = cast("BaseExceptionGroup[BaseException]", problem)
+            lines += [f"  | {line}" for one in group.exceptions for line in _traceback(one).splitlines()]
+        problem = problem.__cause__ or (None if problem.__suppress_context__ else problem.__context__)
+    return "\n".join(lines)
+
+
+def _places(problem: BaseException) -> Iterator[str]:
+    for frame in traceback.extract_tb(problem.__traceback__):
+        yield f"{frame.filename}:{frame.lineno} {frame.name}"

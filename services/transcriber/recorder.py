@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from datetime import UTC, datetime
 from transcriber.audio.formats import finish_recording
 from transcriber.audio.wav import MAX_HEADER_BYTES
 from transcriber.events import Failed, Options, Status, Storage, Stored, Transcription, TranscriptionLate
+from transcriber.metrics import Metrics
 from transcriber.spool import Spool
 from transcriber.storage.store import Store, StoreError
 from transcriber.transcript import Line, Transcript
@@ -31,19 +33,22 @@ def prefix(session_id: str, started_at: str) -> str:
 class Recorder:
     """Stores what may be kept of sessions; shared by all of them."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, wait_seconds: float = WAIT_SECONDS, metrics: Metrics | None = None) -> None:
         self._store = store
+        self._metrics = metrics or Metrics()
+        self._wait_seconds = wait_seconds
 
     async def finish(
         self, spool: Spool, status: Status, options: Options, duration: float, tell: Callable[[Stored], None]
-    ) -> None:
-        """Store a session that is owed nothing any more; `tell` once, when it is stored or the wait is over.
+    ) -> Storage:
+        """Store a session that is owed nothing any more; `tell` once, when it is stored or the wait is over. What
+        became of it in the end is returned.
 
         The spool is deleted when all that may be kept is stored, and left for another attempt when it is not.
         """
         transcript = collect(spool, status, options, duration)
         storing = asyncio.create_task(self._keep(spool, transcript, options))
-        await asyncio.wait((storing,), timeout=WAIT_SECONDS)
+        await asyncio.wait((storing,), timeout=self._wait_seconds)
         storage = (
             storing.result() if storing.done() else Storage("pending", self._locations(transcript, options, spool))
         )
@@ -57,8 +62,10 @@ class Recorder:
                 duration=duration,
             )
         )
-        if (await storing).state != "failed":
+        stored = await storing
+        if stored.state != "failed":
             spool.delete()
+        return stored
 
     async def _keep(self, spool: Spool, transcript: Transcript, options: Options) -> Storage:
         """Where everything is stored now; `failed` leaves what was stored, to be overwritten by the next attempt."""
@@ -66,15 +73,23 @@ class Recorder:
         if not locations:
             return Storage("none")
         place = prefix(transcript.session_id, transcript.started_at)
+        began = time.monotonic()
         try:
             if "audio" in locations:
                 await self._keep_audio(spool, options, place)
-            await self._store.put(place + "transcript.json", transcript.to_json().encode())
-            await self._store.put(place + "transcript.txt", transcript.to_text().encode())
+            await self._put_text(place + "transcript.json", transcript.to_json())
+            await self._put_text(place + "transcript.txt", transcript.to_text())
         except (StoreError, OSError) as problem:
+            self._metrics.store_errors.inc()
             log.error("not stored", extra={"session": transcript.session_id, "reason": type(problem).__name__})
             return Storage("failed", locations)
+        self._metrics.store_duration.observe(time.monotonic() - began)
         return Storage("stored", locations)
+
+    async def _put_text(self, key: str, text: str) -> None:
+        data = text.encode()
+        await self._store.put(key, data)
+        self._metrics.stored_bytes.labels("text").inc(len(data))
 
     async def _keep_audio(self, spool: Spool, options: Options, place: str) -> None:
         pieces = _recording(spool, options)
@@ -84,6 +99,7 @@ class Recorder:
             while part := await asyncio.to_thread(_part, pieces):
                 number += 1
                 await upload.put_part(number, part)
+                self._metrics.stored_bytes.labels("audio").inc(len(part))
             await upload.complete()
         except BaseException:
             await upload.abort()

@@ -2,7 +2,17 @@
 
 from collections import Counter
 
-from transcriber.events import EngineFailed, Error, Event, Failed, Hypothesis, Status, Transcription
+from transcriber.events import (
+    EngineFailed,
+    Error,
+    Event,
+    Failed,
+    Hypothesis,
+    Status,
+    Transcription,
+    TranscriptionLate,
+    Warned,
+)
 from transcriber.spool import Spool
 
 
@@ -12,6 +22,8 @@ class Replay:
     def __init__(self, spool: Spool) -> None:
         self._told: Counter[tuple[object, ...]] = Counter()
         self._results: dict[int, Hypothesis | EngineFailed] = {}
+        self.late: set[int] = set()
+        """Utterances whose text was told late."""
         cursor = spool.events()
         while (numbered := cursor.next()) is not None:
             event = numbered[1]
@@ -20,6 +32,8 @@ class Replay:
                 self._results[event.utterance] = Hypothesis(
                     event.utterance, event.text, event.words, True, event.language, event.times
                 )
+            elif isinstance(event, TranscriptionLate):
+                self.late.add(event.utterance)
             elif isinstance(event, Failed) and event.utterance is not None:
                 self._results[event.utterance] = EngineFailed(
                     event.utterance, Error(event.error.code, event.error.message)
@@ -41,6 +55,8 @@ class Replay:
 def _identity(event: Event) -> tuple[object, ...]:
     if isinstance(event, Failed) and event.utterance is None:
         return ("Failed", event.error.code, event.error.field)
+    if isinstance(event, Warned):
+        return ("Warned", event.code, event.at)
     if isinstance(event, Status):
         return ("Status", event.options)
     kind = "final" if isinstance(event, Transcription | Failed) else type(event).__name__

@@ -7,10 +7,11 @@ recognitions run beside it as tasks.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
-from transcriber.audio.decoder import Decoder
+from transcriber.audio.decoder import Decoder, ReadAt
 from transcriber.audio.pcm import SAMPLE_RATE, samples_of_ms, seconds
 from transcriber.engines.engine import Engine, EngineError, Job, Recognition
 from transcriber.engines.partials import PartialPolicy
@@ -20,6 +21,7 @@ from transcriber.events import (
     Ack,
     Close,
     CloseUtterance,
+    Disconnected,
     DropUtterance,
     Effect,
     EngineFailed,
@@ -32,6 +34,7 @@ from transcriber.events import (
     OpenUtterance,
     Options,
     Partial,
+    Probabilities,
     Reconfigure,
     Rejected,
     Started,
@@ -39,12 +42,16 @@ from transcriber.events import (
     Tell,
     Transcription,
 )
+from transcriber.figures import Figures
+from transcriber.gaps import Gaps
 from transcriber.intake import Intake
+from transcriber.metrics import Metrics
 from transcriber.recorder import Recorder
 from transcriber.replay import Replay
 from transcriber.session import OpenSpeech, Session, State
 from transcriber.spool import Spool
-from transcriber.transcript import Word
+from transcriber.tracing import NoTraces, Traces
+from transcriber.transcript import moved
 from transcriber.vad.detector import Detector
 
 log = logging.getLogger(__name__)
@@ -53,8 +60,12 @@ _PENDING_SECONDS = 30
 """Audio decoded and not yet recognized, beyond which decoding waits."""
 _BEHIND_SECONDS = 5
 """A session further behind, or further ahead of real time, is backlog."""
+_AHEAD_SECONDS = 1
+"""Nobody waits for the texts of a session that has sent so much more than time has passed."""
 _STALL_FACTOR = 2
 """Times the endpointing time without audio: a pause."""
+_REPAIR_PAUSE_SECONDS = 30
+"""Between two passes over the audio for what the engine failed on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +76,10 @@ class Parts:
     scheduler: Scheduler
     detector: Detector
     recorder: Recorder
-    decoder_for: Callable[[Options], Decoder]
+    decoder_for: Callable[[Options, ReadAt], Decoder]
     utterance_deadline_seconds: float = 60
+    metrics: Metrics = field(default_factory=Metrics)
+    traces: Traces = field(default_factory=NoTraces)
 
 
 class Runner:
@@ -77,17 +90,26 @@ class Runner:
         self._spool = spool
         self._status = status
         self._parts = parts
-        self._recovering = recovering
+        self._left_bytes = spool.received_bytes if recovering else -1
+        """Audio up to here was received by a process before this one."""
+        self._left_seconds = 0.0
+        """How long that audio is, as far as it is decoded."""
         self._capabilities = parts.engine.capabilities
         self._replay = Replay(spool)
         self._intake = Intake(spool, parts.detector, parts.decoder_for, room=self._room, stall_after=self._stall_after)
         self._policies: dict[int, PartialPolicy] = {}
         self._guessing: dict[int, asyncio.Task[None]] = {}
         """Running partials, by utterance; at most one each."""
+        self._gaps = Gaps(spool, status.session_id, parts.scheduler, self._capabilities, parts.decoder_for)
+        self._repairing: asyncio.Task[None] | None = None
+        self._repaired_at = -math.inf
+        self._engine_works = recovering
+        """Whether it gave its last final; one that failed a process before this one may work again."""
         self._pending_samples = 0
         self._settled = asyncio.Event()
         """Set when a recognition has ended."""
-        self._began = asyncio.get_running_loop().time()
+        self._began = self._heard_at = asyncio.get_running_loop().time()
+        self._figures = Figures(status, spool, parts.metrics, parts.traces, recovered=recovering)
 
     async def run(self) -> None:
         """Until the session is stored. Whatever happens, the connection is told how it ended."""
@@ -98,16 +120,23 @@ class Runner:
             error = Error("internal_error", "The service failed; what was sent is kept.", close_code=1011)
             self._spool.append_event(Failed(error))
             self._spool.shut(Close(1011, error.code))
+            self._figures.closing(error.code)
+        finally:
+            self._figures.over()
 
     async def _run(self) -> None:
         self._hear(Opened(self._status))
         async with asyncio.TaskGroup() as self._tasks:
             async with contextlib.aclosing(self._intake.inputs()) as inputs:
                 async for heard in inputs:
+                    self._note(heard)
                     self._hear(self._checked(heard))
                     if self.session.state is State.FINISHING:
                         break
-                    self._guess()
+                    if self._catching_up:
+                        self._left_seconds = seconds(self._intake.samples.end)
+                    else:
+                        self._guess()
                     self._release()
             self._spool.seal()
             while self.session.owes:
@@ -115,14 +144,25 @@ class Runner:
                 await self._settled.wait()
             for task in self._guessing.values():
                 task.cancel()
+            self._repair_gaps(pause_seconds=0)
         duration = seconds(self._intake.samples.end)
         options = self.session.options
-        await self._parts.recorder.finish(self._spool, self._status, options, duration, self._hear)
+        self._figures.storage = await self._parts.recorder.finish(
+            self._spool, self._status, options, duration, self._hear
+        )
 
     def _hear(self, heard: Input) -> None:
         """Tell the session and do what it orders."""
         for effect in self.session.handle(heard):
             self._perform(effect)
+        self._figures.state(self.session.state)
+
+    def _note(self, heard: Input) -> None:
+        if isinstance(heard, Disconnected):
+            self._figures.disconnected = True
+        if isinstance(heard, Probabilities):
+            self._heard_at = asyncio.get_running_loop().time()
+            self._figures.heard(self._intake.judged, before=self._catching_up)
 
     def _checked(self, heard: Input) -> Input:
         """An input, or its rejection where the engine can't do what it asks."""
@@ -143,41 +183,57 @@ class Runner:
                 self._tell(event)
             case OpenUtterance():
                 self._policies[effect.utterance] = PartialPolicy(paid=self._capabilities.paid)
+                self._figures.opened(effect.utterance, self._arrived_at(effect.start))
             case CloseUtterance():
                 self._drop(effect.utterance)
+                self._figures.closed(effect, self._arrived_at(effect.end))
                 self._recognize(effect)
             case DropUtterance():
                 self._drop(effect.utterance)
+                self._figures.dropped(effect.utterance)
             case Close():
                 self._spool.shut(effect)
+                self._figures.closing(effect.reason)
 
     def _tell(self, event: Event) -> None:
         if isinstance(event, Partial | Ack):
             self._spool.offer(event)
-            return
-        if self._replay.told(event):
+            self._figures.told(event)
             return
         if isinstance(event, Transcription | Failed) and event.end is not None:
             chunks = self._intake.chunks.range_to(round(event.end * SAMPLE_RATE), self._spool.open_run)
             event = replace(event, chunk_range=chunks)
-        self._spool.append_event(event)
+        if isinstance(event, Failed):
+            self._gaps.told(event)
+        before = self._replay.told(event)
+        self._figures.told(event, before=before)
+        if not before:
+            self._spool.append_event(event)
 
     def _recognize(self, utterance: CloseUtterance) -> None:
         """Get an utterance's final: from what was told before the process ended, else from the engine."""
         if (result := self._replay.result(utterance.utterance)) is not None:
+            if isinstance(result, EngineFailed) and utterance.utterance not in self._replay.late:
+                self._gaps.failed(utterance, self.session.options)
             asyncio.get_running_loop().call_soon(self._settle, result)
             return
         stop = min(utterance.ceiling, utterance.end + samples_of_ms(self._capabilities.context_after_ms))
         request, start = self._request(utterance, stop, final=True)
         self._pending_samples += len(request.job.samples)
-        self._tasks.create_task(self._final(utterance.utterance, request, start))
+        self._tasks.create_task(self._final(utterance, request, start))
 
-    async def _final(self, utterance: int, request: Request, start: int) -> None:
+    async def _final(self, utterance: CloseUtterance, request: Request, start: int) -> None:
         try:
-            async for recognition in self._parts.scheduler.transcribe(request):
-                self._settle(_hypothesis(utterance, recognition, start, final=True))
+            with self._figures.asking(utterance.utterance, request.job) as answered:
+                async for recognition in self._parts.scheduler.transcribe(request):
+                    answered()
+                    self._engine_works = True
+                    self._settle(_hypothesis(utterance.utterance, recognition, start, final=True))
+                    self._repair_gaps(pause_seconds=_REPAIR_PAUSE_SECONDS)
         except EngineError as problem:
-            self._settle(EngineFailed(utterance, problem.error))
+            self._engine_works = False
+            self._gaps.failed(utterance, request.job.options)
+            self._settle(EngineFailed(utterance.utterance, problem.error))
         finally:
             self._pending_samples -= len(request.job.samples)
             self._settled.set()
@@ -185,6 +241,15 @@ class Runner:
     def _settle(self, result: Hypothesis | EngineFailed) -> None:
         self._hear(result)
         self._settled.set()
+
+    def _repair_gaps(self, *, pause_seconds: float) -> None:
+        """Try again what the engine failed on, if it works now and that was not tried just before."""
+        now = asyncio.get_running_loop().time()
+        busy = self._repairing is not None and not self._repairing.done()
+        if self._gaps.due and self._engine_works and not busy and now >= self._repaired_at + pause_seconds:
+            deadline = now + self._parts.utterance_deadline_seconds
+            attempt = self._gaps.attempt(self._tell, heard=self._intake.judged, deadline=deadline)
+            self._repairing, self._repaired_at = self._tasks.create_task(attempt), now
 
     def _guess(self) -> None:
         """Ask for partials of what is being spoken, where they are due."""
@@ -202,8 +267,10 @@ class Runner:
     async def _partial(self, speech: OpenSpeech, end: int) -> None:
         request, start = self._request(speech, end, final=False)
         try:
-            async for recognition in self._parts.scheduler.transcribe(request):
-                self._hear(_hypothesis(speech.utterance, recognition, start, final=False, end=end))
+            with self._figures.asking(speech.utterance, request.job) as answered:
+                async for recognition in self._parts.scheduler.transcribe(request):
+                    answered()
+                    self._hear(_hypothesis(speech.utterance, recognition, start, final=False, end=end))
         except EngineError as problem:
             log.debug("no partial", extra={"session": self._status.session_id, "code": problem.code})
         finally:
@@ -218,16 +285,36 @@ class Runner:
         job = Job(audio, self.session.options, final=final, deadline=deadline)
         return Request(session_id, (session_id, speech.utterance), job, self._priority(final=final)), start
 
+    @property
+    def _catching_up(self) -> bool:
+        """Whether what is heard now was said to a process before this one."""
+        return self._intake.position_bytes <= self._left_bytes
+
     def _priority(self, *, final: bool) -> Priority:
-        if self._recovering:
+        if self._catching_up:
             return Priority.RECOVERY
-        heard = self._intake.samples.end / SAMPLE_RATE
-        elapsed = asyncio.get_running_loop().time() - self._began
-        read = max(1, self._intake.position_bytes)
-        behind = heard * (self._spool.received_bytes - read) / read
-        if behind > _BEHIND_SECONDS or heard > elapsed + _BEHIND_SECONDS:
+        if max(self._behind_seconds, self._ahead_seconds) > _BEHIND_SECONDS:
             return Priority.BACKLOG
         return Priority.LIVE_FINAL if final else Priority.LIVE_PARTIAL
+
+    @property
+    def _behind_seconds(self) -> float:
+        """How long the audio is that was received and not yet decoded, judged by what was."""
+        read = max(1, self._intake.position_bytes)
+        return self._intake.samples.end / SAMPLE_RATE * (self._spool.received_bytes - read) / read
+
+    @property
+    def _ahead_seconds(self) -> float:
+        """How much longer the decoded audio is than the time in which it came."""
+        elapsed = asyncio.get_running_loop().time() - self._began + self._left_seconds
+        return self._intake.samples.end / SAMPLE_RATE - elapsed
+
+    def _arrived_at(self, sample: int) -> float | None:
+        """When a sample came, if all that came since did in real time; None where nobody waits for the text."""
+        behind = self._behind_seconds
+        if self._catching_up or self._ahead_seconds + behind > _AHEAD_SECONDS:
+            return None
+        return self._heard_at - behind - (self._intake.judged - sample) / SAMPLE_RATE
 
     def _drop(self, utterance: int) -> None:
         """No more partials of an utterance; one that is running ends unheard."""
@@ -261,10 +348,5 @@ def _hypothesis(
     utterance: int, recognition: Recognition, start: int, *, final: bool, end: int | None = None
 ) -> Hypothesis:
     """A recognition with its times moved to the session's clock."""
-    words = None if recognition.words is None else tuple(_moved(recognition.words, start / SAMPLE_RATE))
+    words = None if recognition.words is None else moved(recognition.words, start)
     return Hypothesis(utterance, recognition.text, words, final, recognition.language, recognition.times, end)
-
-
-def _moved(words: Iterable[Word], by: float) -> Iterable[Word]:
-    for word in words:
-        yield replace(word, start=round(word.start + by, 3), end=round(word.end + by, 3))

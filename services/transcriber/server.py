@@ -2,18 +2,30 @@
 
 import asyncio
 import logging
+import os
+import resource
 import signal
 import socket
 from collections.abc import Awaitable, Callable
 from typing import cast
 
 import hypercorn.asyncio
-from hypercorn.config import Config
 from quart import Quart
+
+from transcriber.hypercorn_config import Limits, ServerConfig
+from transcriber.sessions import Sessions
+from transcriber.shutdown import Shutdown
 
 log = logging.getLogger(__name__)
 
 _BACKLOG = 1024
+_KERNEL_BYTES = 128 << 10
+"""Asked for in each direction of a connection; Linux gives twice that, for what it keeps beside the data."""
+_DESCRIPTORS = 4
+"""A connection's socket, and the three logs of a session."""
+_OTHER_DESCRIPTORS = 200
+_START_SECONDS = 3600
+"""A first start may fetch a model of gigabytes."""
 
 
 class BindError(Exception):
@@ -30,6 +42,9 @@ def bind(host: str, port: int) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Connections inherit them. Otherwise each may have megabytes in the kernel, which count as the task's memory.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _KERNEL_BYTES)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BYTES)
         listener.bind((host, port))
         listener.listen(_BACKLOG)
     except OSError as problem:
@@ -38,34 +53,57 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-async def run(
-    app: Quart, listener: socket.socket, *, ping_seconds: float, max_message_bytes: int, drain_seconds: float
-) -> None:
-    """Serve until SIGTERM or SIGINT; then drain while HTTP is still answered, and end."""
-    config = Config()
-    config.bind = [f"fd://{listener.fileno()}"]
-    config.websocket_ping_interval = ping_seconds
-    config.websocket_max_message_size = max_message_bytes
+def allow_descriptors(wanted: int) -> None:
+    """As many open files as the system lets this process have, if the usual limit is lower than wanted."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < wanted:
+        log.warning("few open files allowed", extra={"allowed": allowed, "wanted": wanted})
+
+
+async def run(app: Quart, listener: socket.socket, limits: Limits, shutdown: Shutdown) -> None:
+    """Serve until it is time to stop; then drain while HTTP is still answered, and end. Closes the listener."""
+    allow_descriptors(limits.connections * _DESCRIPTORS + _OTHER_DESCRIPTORS)
+    config = ServerConfig(limits)
+    config.bind = [f"fd://{listener.detach()}"]
+    config.backlog = _BACKLOG
+    config.startup_timeout = _START_SECONDS
     config.graceful_timeout = 3
     config.errorlog = logging.getLogger("hypercorn.error")
-    stop: asyncio.Queue[signal.Signals] = asyncio.Queue()
     loop = asyncio.get_running_loop()
+
+    def interrupted(number: signal.Signals) -> None:
+        if "service" not in app.extensions:
+            # Nothing is going on yet, and a thread that loads or fetches a model can't be stopped.
+            os._exit(128 + number)
+        shutdown.signalled(number)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.put_nowait, number)
+        loop.add_signal_handler(number, interrupted, number)
 
     async def drained() -> None:
-        number = await stop.get()
-        seconds = drain_seconds if number is signal.SIGTERM else min(drain_seconds, 5)
-        log.info("draining", extra={"signal": number.name, "seconds": seconds})
-        sessions = app.extensions["service"].sessions
-        drain = asyncio.create_task(sessions.drain(seconds))
-        again = asyncio.create_task(stop.get())
-        await asyncio.wait((drain, again), return_when=asyncio.FIRST_COMPLETED)
-        if again.done():
-            await sessions.drain(0)
-        again.cancel()
-        await drain
+        sessions: Sessions = app.extensions["service"].sessions
+        async with shutdown.watched(lambda: sessions.remaining_seconds):
+            await _drained(sessions, shutdown)
 
     # Hypercorn's own annotations are incomplete.
     serve = cast("Callable[..., Awaitable[None]]", hypercorn.asyncio.serve)
     await serve(app, config, shutdown_trigger=drained)
+
+
+async def _drained(sessions: Sessions, shutdown: Shutdown) -> None:
+    """Until there is a reason to stop and then no session any more."""
+    drain, stop = None, asyncio.create_task(shutdown.next())
+    while drain is None or not drain.done():
+        await asyncio.wait([task for task in (drain, stop) if task], return_when=asyncio.FIRST_COMPLETED)
+        if stop.done():
+            found = stop.result()
+            log.info("draining", extra={"reason": found.reason, "seconds": round(found.seconds)})
+            if drain:
+                drain.cancel()
+            drain = asyncio.create_task(sessions.drain(found.seconds, found.text_seconds))
+            stop = asyncio.create_task(shutdown.next())
+    stop.cancel()
+    await drain

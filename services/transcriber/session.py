@@ -12,12 +12,14 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Literal
 
+from transcriber.agreement import LocalAgreement
 from transcriber.audio.pcm import FRAME_SAMPLES, seconds
 from transcriber.events import (
     Clear,
     Close,
     CloseUtterance,
     Complete,
+    Damaged,
     Disconnected,
     Draining,
     DropUtterance,
@@ -62,10 +64,7 @@ class _Utterance:
     start: int
     finished: Finished | None = None
     result: Hypothesis | EngineFailed | None = None
-    guess: tuple[str, ...] = ()
-    """The words of the newest partial."""
-    agreed: tuple[str, ...] = ()
-    """The words that two successive partials agreed on (LocalAgreement, Liu et al. 2020)."""
+    agreement: LocalAgreement = field(default_factory=LocalAgreement)
 
 
 @dataclass(slots=True)
@@ -113,6 +112,7 @@ class Session:
             Clear: self._clear,
             Reconfigure: self._reconfigure,
             Rejected: self._reject,
+            Damaged: self._miss,
             Hypothesis: self._hypothesis,
             EngineFailed: self._result,
             Draining: self._drain,
@@ -240,6 +240,11 @@ class Session:
             self._close = Close(rejected.error.close_code, rejected.error.code)
             self._end(rejected.at)
 
+    def _miss(self, damaged: Damaged) -> None:
+        at = seconds(damaged.at)
+        message = f"At {at:.3f} s audio is damaged or missing; what could not be decoded was left out."
+        self._tell(Warned("audio_damaged", message, at))
+
     def _drain(self, draining: Draining) -> None:
         self._close = Close(1012, "service restart")
         self._end(draining.at)
@@ -256,11 +261,7 @@ class Session:
         track = next((t for t in self._tracks.values() if t.open and t.open.number == hypothesis.utterance), None)
         if track is None or track.open is None:
             return
-        utterance, words = track.open, tuple(hypothesis.text.split())
-        common = _common_prefix(utterance.guess, words)
-        if common[: len(utterance.agreed)] == utterance.agreed:
-            utterance.agreed = common
-        utterance.guess = words
+        utterance = track.open
         self._tell(
             Partial(
                 utterance=utterance.number,
@@ -269,7 +270,7 @@ class Session:
                 start=seconds(utterance.start),
                 end=seconds(hypothesis.end or utterance.start),
                 text=hypothesis.text,
-                stable_words=len(_common_prefix(utterance.agreed, words)),
+                stable_words=utterance.agreement.stable_words(hypothesis.text),
             )
         )
 
@@ -332,12 +333,3 @@ def _told(utterance: _Utterance) -> Transcription | Failed:
         words=words,
         times=times,
     )
-
-
-def _common_prefix(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
-    length = 0
-    for one, other in zip(first, second, strict=False):
-        if one != other:
-            break
-        length += 1
-    return first[:length]

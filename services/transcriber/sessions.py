@@ -4,19 +4,36 @@ import asyncio
 import logging
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
 import transcriber
-from transcriber.events import Command, Disconnected, Draining, Error, Options, Started, Status
+from transcriber.events import (
+    Close,
+    Command,
+    Disconnected,
+    Draining,
+    Ended,
+    Error,
+    Options,
+    Started,
+    Status,
+    Suspended,
+    Warned,
+)
 from transcriber.runner import Parts, Runner
-from transcriber.spool import Spool
+from transcriber.spool import Quota, Spool, SpoolDamaged
 
 log = logging.getLogger(__name__)
+
+_NOTICE_SECONDS = 60
+"""How long before its end a session is warned."""
+_LAST_COMMANDS = {command.__name__ for command in (Disconnected, Draining, Ended)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +42,18 @@ class Limits:
 
     sessions: int = 200
     session_seconds: float = 14_400
+    """In audio, and on the clock."""
     session_bytes: int = 4 << 30
+    spool_bytes: int = 64 << 30
+    """Of all sessions together."""
+    free_bytes: int = 512 << 20
+    """With less room on the disk, no session begins."""
     lag_seconds: float = 10
     resume_seconds: float = 60
+    idle_seconds: float = 120
+    """Without a message from a client that is connected."""
+    messages_per_second: int = 2000
+    """Of one connection."""
 
 
 @dataclass(slots=True)
@@ -38,13 +64,18 @@ class Live:
     spool: Spool
     options: Options
     """As known so far."""
+    limits: Limits
+    must_end_at: float
+    """On the event loop's clock."""
     started: bool = False
     ended: bool = False
+    left_over: bool = False
+    """Whether a process before this one was asked to end it."""
     _holders: int = 1
     """The runner, until it is done, and every connection."""
     _give_way: Callable[[], None] | None = None
     _leaving: asyncio.TimerHandle | None = None
-    _resume_seconds: float = 60
+    _clocks: tuple[asyncio.TimerHandle, ...] = ()
 
     @property
     def session_id(self) -> str:
@@ -53,7 +84,7 @@ class Live:
     @property
     def resumable(self) -> bool:
         """Whether the client may go away and come back."""
-        return self.options.resume and not self.ended
+        return self.options.resume and not self.ended and not self.spool.sealed
 
     def command(self, command: Command) -> None:
         """Spool a command, unless no more may come."""
@@ -66,6 +97,33 @@ class Live:
         """Spool the last command; only the first one counts."""
         self.command(command)
         self.ended = True
+
+    def tell(self, warning: Warned) -> None:
+        """Tell what is not about the audio, unless the client was told the end."""
+        if self.spool.closed is None:
+            self.spool.append_event(warning)
+
+    def watch_clock(self) -> None:
+        """Tell the client before the session is too long, and end it then."""
+        loop = asyncio.get_running_loop()
+        clocks = [loop.call_at(self.must_end_at, self._end_too_long)]
+        if (notice_at := self.must_end_at - _NOTICE_SECONDS) > loop.time():
+            message = f"The session is nearly as long as sessions may be and ends in {_NOTICE_SECONDS} s."
+            clocks.append(loop.call_at(notice_at, self.tell, Warned("session_ends_soon", message)))
+        self._clocks = tuple(clocks)
+
+    def _end_too_long(self) -> None:
+        if not self.ended:
+            self.tell(Warned("session_too_long", "The session is as long as sessions may be, and ends here."))
+            self.end(Ended())
+
+    def suspend(self) -> None:
+        """Let the client go to whoever takes up the spool; nothing more is taken here."""
+        if not self.started and self.options != self.status.options:
+            self.command(Started(self.options))
+        self.ended = True
+        token = self.status.resume_token or ""
+        self.spool.shut(Close(1012, "service restart"), Suspended(token, self.spool.received_bytes))
 
     def attach(self, give_way: Callable[[], None]) -> None:
         """A connection serves the client from now on; the one before it, if any, gives way."""
@@ -83,17 +141,26 @@ class Live:
         if self._give_way is give_way:
             self._give_way = None
             if self.resumable:
-                loop = asyncio.get_running_loop()
-                self._leaving = loop.call_later(self._resume_seconds, self.end, Disconnected())
+                self.wait_for_client()
             else:
                 self.end(Disconnected())
         self.release()
+
+    def wait_for_client(self) -> None:
+        """Nobody is connected: end it unless the client comes back in time."""
+        loop = asyncio.get_running_loop()
+        self._leaving = loop.call_later(self.limits.resume_seconds, self.end, Disconnected())
 
     def release(self) -> None:
         """The runner or a connection no longer needs the spool; the last one closes it."""
         self._holders -= 1
         if not self._holders:
             self.spool.close()
+
+    def stop_clocks(self) -> None:
+        for clock in (*self._clocks, self._leaving):
+            if clock:
+                clock.cancel()
 
 
 @dataclass
@@ -107,11 +174,26 @@ class Sessions:
 
     def __post_init__(self) -> None:
         self._live: dict[str, Live] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        """Runners, by session."""
+        self._quota = Quota(self.limits.spool_bytes)
         self.root.mkdir(parents=True, exist_ok=True)
 
     def __len__(self) -> int:
         return len(self._live)
+
+    @property
+    def spool_bytes(self) -> int:
+        """What they take on the disk."""
+        return self._quota.used_bytes
+
+    @property
+    def remaining_seconds(self) -> float:
+        """How long the sessions there are may still take; 0 when there is none."""
+        if not self._live:
+            return 0
+        now = asyncio.get_running_loop().time()
+        return max(1.0, *(live.must_end_at - now for live in self._live.values()))
 
     def refusal(self) -> Error | None:
         """Why no session can begin now, or None."""
@@ -121,6 +203,8 @@ class Sessions:
             return Error("too_many_sessions", "The service has as many sessions as it may; try again later.")
         if self.parts.scheduler.lag_seconds > self.limits.lag_seconds:
             return Error("overloaded", "The engine can't keep up with the sessions there are; try again later.")
+        if self._quota.full or shutil.disk_usage(self.root).free < self.limits.free_bytes:
+            return Error("storage_full", "The service has no room for another recording; try again later.")
         return None
 
     def begin(self, options: Options) -> Live:
@@ -136,57 +220,109 @@ class Sessions:
             version=transcriber.__version__,
             resume_token=secrets.token_urlsafe(24),
         )
-        return self._run(status, Spool(self.root / status.session_id, limit_bytes=self.limits.session_bytes))
+        live = self._live_with(status, self._spool(self.root / status.session_id))
+        self._run(live, Runner(live.spool, status, self.parts))
+        return live
 
     def resume(self, token: str) -> Live | None:
         """The session that waits for the client with this token."""
         for live in self._live.values():
-            if secrets.compare_digest(live.status.resume_token or "", token):
+            if secrets.compare_digest((live.status.resume_token or "").encode(), token.encode()):
                 return live if live.resumable else None
         return None
 
-    def _run(self, status: Status, spool: Spool, *, recovering: bool = False) -> Live:
-        live = Live(status, spool, status.options, _resume_seconds=self.limits.resume_seconds)
-        live.ended = recovering
-        self._live[status.session_id] = live
-        runner = Runner(spool, status, self.parts, recovering=recovering)
-        task = asyncio.create_task(self._finish(runner, live), name=f"session {status.session_id}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return live
+    def _spool(self, directory: Path) -> Spool:
+        return Spool(directory, limit_bytes=self.limits.session_bytes, quota=self._quota)
 
-    async def _finish(self, runner: Runner, live: Live) -> None:
-        try:
-            await runner.run()
-        finally:
-            live.ended = True
-            self._live.pop(live.session_id, None)
-            live.release()
+    def _live_with(self, status: Status, spool: Spool) -> Live:
+        age = (datetime.now(UTC) - datetime.fromisoformat(status.started_at)).total_seconds()
+        must_end_at = asyncio.get_running_loop().time() + self.limits.session_seconds - age
+        return Live(status, spool, status.options, self.limits, must_end_at)
+
+    def _run(self, live: Live, runner: Runner) -> None:
+        self._live[live.session_id] = live
+        if not live.ended:
+            live.watch_clock()
+        task = asyncio.create_task(runner.run(), name=f"session {live.session_id}")
+        self._tasks[live.session_id] = task
+        task.add_done_callback(lambda _: self._over(live))
+
+    def _over(self, live: Live) -> None:
+        live.ended = True
+        live.stop_clocks()
+        del self._live[live.session_id], self._tasks[live.session_id]
+        live.release()
 
     def recover(self) -> int:
-        """Take up the sessions that a process before this one left unfinished; how many there are."""
+        """Take up the sessions that a process before this one left unfinished; how many there are. Those that can be
+        resumed wait for their clients."""
         found = 0
-        for directory in sorted(self.root.iterdir()):
-            spool = Spool(directory, limit_bytes=self.limits.session_bytes)
-            first = spool.events().next()
-            if first is None or not isinstance(first[1], Status):
-                spool.close()
-                spool.delete()
+        for directory in sorted(path for path in self.root.iterdir() if path.is_dir()):
+            try:
+                spool = self._spool(directory)
+                statuses = _statuses(spool)
+            except SpoolDamaged:
+                log.error("spool damaged: left as it is", extra={"session": directory.name})
                 continue
-            spool.append_command(Disconnected())
-            self._run(first[1], spool, recovering=True)
-            found += 1
+            if statuses:
+                self._take_up(spool, statuses[0], statuses[-1])
+                found += 1
+            else:
+                spool.delete()
+                spool.close()
         return found
 
-    async def drain(self, seconds: float) -> None:
-        """Take on nothing more; end what is going on after so many seconds, and wait until all is stored."""
+    def _take_up(self, spool: Spool, first: Status, last: Status) -> None:
+        """Run a session again from its beginning. The `last` status has the token, if the client was given one."""
+        live = self._live_with(replace(first, resume_token=last.resume_token), spool)
+        live.options, live.started = last.options, Started.__name__ in spool.commands_left
+        live.ended = last.resume_token is None or not _LAST_COMMANDS.isdisjoint(spool.commands_left)
+        if live.ended:
+            live.left_over = True
+            spool.append_command(Disconnected())
+        else:
+            live.wait_for_client()
+        self._run(live, Runner(spool, live.status, self.parts, recovering=True))
+
+    async def drain(self, seconds: float, text_seconds: float = 20) -> None:
+        """Take on nothing more, and wait until everything is stored.
+
+        Sessions that can be resumed are suspended, and those of a process before this one are left as they are: the
+        next process has their spools. The others are told, and end after so many seconds. What has no text
+        `text_seconds` later gets none.
+        """
         self.draining = True
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=seconds)
+        for live in tuple(self._live.values()):
+            if live.resumable:
+                live.suspend()
+                self._tasks[live.session_id].cancel()
+            elif live.left_over:
+                self._tasks[live.session_id].cancel()
+            elif seconds and not live.ended:
+                message = f"The service is about to stop and ends the session in {seconds:.0f} s."
+                live.tell(Warned("draining", message))
+        await self._stored(seconds)
         for live in self._live.values():
             live.end(Draining())
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._stored(text_seconds)
+        if self._tasks:
+            log.warning("sessions end without their last texts", extra={"sessions": len(self._tasks)})
+            await self.parts.scheduler.close()
+        await self._stored(None)
+
+    async def _stored(self, seconds: float | None) -> None:
+        """Until no session is left, but no longer than so many seconds."""
+        if self._tasks:
+            await asyncio.wait(self._tasks.values(), timeout=seconds)
+
+
+def _statuses(spool: Spool) -> list[Status]:
+    """What its client was told that the session is; more than one when a `start` changed it."""
+    cursor, statuses = spool.events(), list[Status]()
+    while (numbered := cursor.next()) is not None:
+        if isinstance(numbered[1], Status):
+            statuses.append(numbered[1])
+    return statuses
 
 
 def new_session_id() -> UUID:

@@ -26,10 +26,19 @@ class Settings:
 
     host: str = _setting("127.0.0.1", "Address to listen on.")
     port: int = _setting(8080, "Port to listen on; 0 takes a free one.", minimum=0, maximum=65535)
+    event_loop: str = _setting(
+        "auto", "Event loop: auto is uvloop where it is installed.", one_of=("auto", "uvloop", "asyncio")
+    )
     log_format: str = _setting(
         "auto", "Log lines: auto is text on a terminal, else json.", one_of=("auto", "text", "json")
     )
     log_level: str = _setting("INFO", "Least severe line to log.", one_of=("DEBUG", "INFO", "WARNING", "ERROR"))
+    emf_namespace: str = _setting("", "CloudWatch namespace; with one, metrics also go to standard output, as EMF.")
+    emf_seconds: float = _setting(60.0, "Time between EMF lines.", minimum=0.1, maximum=3600)
+    otel_exporter_otlp_endpoint: str = _setting(
+        "", "Base URL of an OpenTelemetry collector (OTLP over HTTP); with one, traces go there."
+    )
+    otel_service_name: str = _setting("transcriber", "Name of the service in traces.")
 
     engine: str = _setting(
         "auto",
@@ -60,18 +69,50 @@ class Settings:
     )
 
     max_sessions: int = _setting(200, "Sessions at once.", minimum=1, maximum=100_000)
-    max_session_seconds: float = _setting(14_400.0, "Longest session, in audio.", minimum=10, maximum=86_400)
+    max_session_seconds: float = _setting(
+        14_400.0, "Longest session, in audio and on the clock.", minimum=10, maximum=86_400
+    )
+    idle_seconds: float = _setting(
+        120.0, "How long a client may say nothing, not even `keep_alive`.", minimum=1, maximum=86_400
+    )
     max_lag_seconds: float = _setting(
         10.0, "Beyond this lag of the engine, new sessions are refused.", minimum=0.5, maximum=600
     )
     max_session_bytes: int = _setting(4 << 30, "Bytes that one session may spool.", minimum=1 << 20, maximum=1 << 40)
+    max_spool_bytes: int = _setting(
+        64 << 30, "Bytes that all sessions together may spool.", minimum=1 << 20, maximum=1 << 50
+    )
+    min_free_bytes: int = _setting(
+        512 << 20, "With less free on the disk of the spool, new sessions are refused.", minimum=0, maximum=1 << 50
+    )
+    max_messages_per_second: int = _setting(
+        2000, "Messages taken from one connection; more are read later.", minimum=10, maximum=1_000_000
+    )
     max_message_bytes: int = _setting(1 << 20, "Largest WebSocket message.", minimum=1 << 12, maximum=64 << 20)
     utterance_deadline_seconds: float = _setting(60.0, "Longest wait for an utterance's text.", minimum=1, maximum=3600)
     resume_seconds: float = _setting(
         60.0, "How long a session waits for its client to resume.", minimum=1, maximum=3600
     )
+    max_connections: int = _setting(
+        0, "TCP connections at once; 0 takes twice MAX_SESSIONS and 100.", minimum=0, maximum=1_000_000
+    )
     ping_seconds: float = _setting(20.0, "Time between WebSocket pings.", minimum=1, maximum=600)
+    pong_seconds: float = _setting(
+        20.0, "After a ping, how long nothing at all may come before the client counts as gone.", minimum=1, maximum=600
+    )
+    send_seconds: float = _setting(
+        20.0, "How long a client may leave unread what is sent to it.", minimum=1, maximum=600
+    )
     drain_seconds: float = _setting(90.0, "How long sessions may go on after SIGTERM.", minimum=0, maximum=3600)
+
+    ecs_container_metadata_uri_v4: str = _setting("", "Set by ECS: where the task's desired status is read.")
+    ecs_agent_uri: str = _setting("", "Set by ECS: where the task is protected while sessions run.")
+    ecs_poll_seconds: float = _setting(10.0, "Time between questions to ECS.", minimum=0.1, maximum=300)
+
+    @property
+    def connections(self) -> int:
+        """What MAX_CONNECTIONS=0 comes to."""
+        return self.max_connections or 2 * self.max_sessions + 100
 
     @property
     def spool_root(self) -> Path:

@@ -6,18 +6,15 @@ at most what the operating system had not yet written; a torn last line is cut o
 """
 
 import asyncio
-import json
-import os
 import shutil
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
-from transcriber.events import Ack, Close, Command, Event, Partial, dump, load
+from transcriber.events import Ack, Close, Command, Event, Partial, Suspended, dump, load
+from transcriber.records import Log, RecordCursor, Records, SpoolDamaged, no_space
 
-_READ_BYTES = 1 << 16
 _RUN_MESSAGES = 256
 """A run of equal messages is written at least this often, so that a crash loses little of the count."""
 
@@ -35,118 +32,57 @@ class SpoolFull(Exception):
     """The session has used up the bytes it may keep."""
 
 
-class Log:
-    """An append-only file."""
+class Quota:
+    """The bytes that all spools of a process may take together."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        self.size = os.fstat(self._file).st_size
+    def __init__(self, limit_bytes: int) -> None:
+        self.limit_bytes = limit_bytes
+        self.used_bytes = 0
 
-    def append(self, data: bytes) -> None:
-        """Raises OSError, also when only a part could be written; what was written of it is taken back."""
-        written = os.write(self._file, data)
-        if written != len(data):
-            os.ftruncate(self._file, self.size)
-            raise OSError(28, os.strerror(28))
-        self.size += written
-
-    def read(self, offset: int, length: int) -> bytes:
-        """What is there; shorter than `length` only at the end."""
-        return os.pread(self._file, min(length, max(0, self.size - offset)), offset)
-
-    def cut(self, size: int) -> None:
-        os.ftruncate(self._file, size)
-        self.size = size
-
-    def close(self) -> None:
-        os.close(self._file)
-
-
-class Records:
-    """An append-only file of JSON lines."""
-
-    def __init__(self, path: Path) -> None:
-        self.log = Log(path)
-        self.count = 0
-        self.unwritten: list[bytes] = []
-        """Lines that the disk did not take: they are few, since a session whose audio it does not take ends."""
-        self._mend()
-
-    def append(self, values: dict[str, Any]) -> int:
-        """The record's number, counted from 1. Never fails: a session must be able to end on a full disk."""
-        line = json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-        if not self._written(line):
-            self.unwritten.append(line)
-        self.count += 1
-        return self.count
-
-    def _written(self, line: bytes) -> bool:
-        if self.unwritten:
-            return False
-        try:
-            self.log.append(line)
-        except OSError:
-            return False
-        return True
-
-    def _mend(self) -> None:
-        """Count the lines; cut off a last one that was not wholly written."""
-        whole = 0
-        for offset in range(0, self.log.size, _READ_BYTES):
-            piece = self.log.read(offset, _READ_BYTES)
-            self.count += piece.count(b"\n")
-            if (newline := piece.rfind(b"\n")) >= 0:
-                whole = offset + newline + 1
-        if whole != self.log.size:
-            self.log.cut(whole)
-
-
-class RecordCursor:
-    """Reads records in order, as they are appended."""
-
-    def __init__(self, records: Records) -> None:
-        self._log = records.log
-        self._unwritten = records.unwritten
-        self._offset = 0
-        self._beyond = 0
-        """Lines read that are not in the file."""
-        self._lines: deque[bytes] = deque()
-        self._torn = b""
-
-    def next(self) -> dict[str, Any] | None:
-        """The next record, or None when there is none yet."""
-        while not self._lines:
-            if piece := self._log.read(self._offset, _READ_BYTES):
-                self._offset += len(piece)
-                *lines, self._torn = (self._torn + piece).split(b"\n")
-                self._lines.extend(lines)
-            elif self._beyond < len(self._unwritten):
-                self._lines.append(self._unwritten[self._beyond])
-                self._beyond += 1
-            else:
-                return None
-        return json.loads(self._lines.popleft())
+    @property
+    def full(self) -> bool:
+        return self.used_bytes >= self.limit_bytes
 
 
 class Spool:
     """One session's logs, and the bells that ring when something is appended."""
 
-    def __init__(self, directory: Path, *, limit_bytes: int) -> None:
+    def __init__(self, directory: Path, *, limit_bytes: int, quota: Quota | None = None) -> None:
+        """`quota` is what it shares with the others.
+
+        Raises:
+            SpoolDamaged: what is there can't be read; it stays as it is.
+        """
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self._limit_bytes = limit_bytes
+        self._quota = quota
+        self._counted_bytes = 0
+        """Bytes of it that the quota knows of."""
+        self._deleted = False
         self._audio = Log(directory / "audio")
         self._commands = Records(directory / "commands")
         self._events = Records(directory / "events")
         self._run = Messages(0, 0, 0)
-        self._sealed = False
-        self.messages = sum(record.get("count", 0) for record in self._all_commands())
+        self.sealed = False
+        """Whether the session listens no more."""
+        self.messages = 0
+        self.commands_left: list[str] = []
+        """Kinds of the commands that were there when the spool was opened, each once."""
+        try:
+            self._survey()
+        except SpoolDamaged:
+            self.close()
+            raise
+        self._count()
         self.incoming = asyncio.Event()
         """Set when audio or a command was appended; the runner clears it."""
         self.outgoing = asyncio.Event()
         """Set when an event, partial or ack is there to be told, or the session closed; the connection clears it."""
         self.closed: Close | None = None
         """How the connection is to be closed, once every event is told."""
+        self.parting: Suspended | None = None
+        """What a connection is told last when the session goes on without it: no event of the session."""
         self._newest: dict[int, Partial] = {}
         self._ack: Ack | None = None
 
@@ -173,14 +109,17 @@ class Spool:
 
         Raises:
             SpoolFull: the session's limit is reached; nothing was appended.
-            OSError: the disk is full or broken; nothing was appended.
+            OSError: the disk or the quota of all sessions is full, or the disk is broken; nothing was appended.
         """
-        if self._sealed:
+        if self.sealed:
             return
         if self.size + len(data) > self._limit_bytes:
             raise SpoolFull
+        if self._quota and self._quota.used_bytes + len(data) > self._quota.limit_bytes:
+            raise no_space()
         start = self._audio.size
         self._audio.append(data)
+        self._count()
         self.messages += 1
         if self._run.size != len(data) or self._run.count == _RUN_MESSAGES:
             self._flush_run()
@@ -192,12 +131,14 @@ class Spool:
         """A command, taking effect after the audio received so far."""
         self._flush_run()
         self._commands.append({"byte": self._audio.size, **dump(command)})
+        self._count()
         self.incoming.set()
 
     def append_event(self, event: Event) -> int:
         """The event's number, counted from 1."""
         self._newest.pop(getattr(event, "utterance", None) or 0, None)
         number = self._events.append(dump(event))
+        self._count()
         self.outgoing.set()
         return number
 
@@ -220,11 +161,11 @@ class Spool:
 
     def seal(self) -> None:
         """The session listens no more: audio that still comes is left, and the recording has its final size."""
-        self._sealed = True
+        self.sealed = True
 
-    def shut(self, close: Close) -> None:
+    def shut(self, close: Close, parting: Suspended | None = None) -> None:
         """No event comes any more."""
-        self.closed = close
+        self.closed, self.parting = close, parting
         self.outgoing.set()
 
     def read_audio(self, offset: int, length: int) -> bytes:
@@ -235,10 +176,22 @@ class Spool:
         for offset in range(start, self._audio.size, piece_bytes):
             yield self._audio.read(offset, piece_bytes)
 
-    def _all_commands(self) -> Iterator[dict[str, Any]]:
+    def _survey(self) -> None:
+        """What a process before this one left."""
         cursor = RecordCursor(self._commands)
         while (record := cursor.next()) is not None:
-            yield record
+            item = _input(record)
+            if record["byte"] > self._audio.size:
+                raise SpoolDamaged
+            self.messages += item.count if isinstance(item, Messages) else 0
+            if record["kind"] not in self.commands_left:
+                self.commands_left.append(record["kind"])
+
+    def _count(self) -> None:
+        if self._quota:
+            size = self.size
+            self._quota.used_bytes += size - self._counted_bytes
+            self._counted_bytes = size
 
     def inputs(self) -> "InputCursor":
         """A cursor at the start of audio and commands."""
@@ -260,12 +213,16 @@ class Spool:
             self._run = Messages(self._audio.size, 0, 0)
 
     def close(self) -> None:
-        """Give back the files; what they hold stays."""
+        """Give back the files; what they hold stays, unless they were deleted."""
+        self._flush_run()
         for log in (self._audio, self._commands.log, self._events.log):
             log.close()
+        if self._quota and self._deleted:
+            self._quota.used_bytes -= self._counted_bytes
 
     def delete(self) -> None:
-        """Remove the logs for good."""
+        """Remove the logs for good; the disk has their room back when they are closed."""
+        self._deleted = True
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
@@ -282,7 +239,7 @@ class EventCursor:
         while (values := self._records.next()) is not None:
             self._number += 1
             if self._number > self._after:
-                return self._number, load(values)
+                return self._number, _loaded(values)
         return None
 
 
@@ -307,10 +264,35 @@ class InputCursor:
             if record["kind"] == "Messages":
                 if bound < self.position + limit_bytes:
                     self._record = None
-                    return Messages(record["byte"], record["size"], record["count"])
+                    return _input(record)
             elif bound <= self.position:
                 self._record = None
-                return load({name: value for name, value in record.items() if name != "byte"})
+                return _input(record)
         data = self._audio.read(self.position, min(limit_bytes, bound - self.position))
         self.position += len(data)
         return data or None
+
+
+def _loaded(values: dict[str, Any]) -> Any:
+    try:
+        return load(values)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise SpoolDamaged from None
+
+
+def _input(record: dict[str, Any]) -> Messages | Command:
+    """What a record of the commands stands for."""
+    values = dict(record)
+    byte = values.pop("byte", None)
+    if not _is_count(byte):
+        raise SpoolDamaged
+    if values.get("kind") != "Messages":
+        return _loaded(values)
+    size, count = values.get("size"), values.get("count")
+    if not _is_count(size) or not _is_count(count):
+        raise SpoolDamaged
+    return Messages(byte, size, count)
+
+
+def _is_count(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and value >= 0

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from transcriber.audio.pcm import SAMPLE_RATE
@@ -79,6 +79,12 @@ class Transcript:
 def join(texts: Iterable[str]) -> str:
     """Texts of successive utterances as running text."""
     return " ".join(text for text in texts if text)
+
+
+def moved(words: Iterable[Word], samples: int) -> tuple[Word, ...]:
+    """The same words, so much later."""
+    by = samples / SAMPLE_RATE
+    return tuple(replace(word, start=round(word.start + by, 3), end=round(word.end + by, 3)) for word in words)
 
 
 def estimate_words(text: str, voiced: Sequence[tuple[int, int]]) -> tuple[Word, ...]:

@@ -1,19 +1,29 @@
-"""What Quart and Hypercorn need put right for sockets that carry audio, in one place."""
+"""What Quart and Hypercorn need put right for sockets that carry audio: Quart's part, and where all of it is put in.
+
+Each fix says what it is there for, with the upstream issue where there is one; `make bench-transport` prints what
+happens with and without them. Hypercorn's part: hypercorn_tcp (connections), hypercorn_http (request heads) and
+hypercorn_websocket (frames).
+"""
 
 import asyncio
 import asyncio.base_events
-import contextlib
 from typing import Any, cast
 
-import hypercorn.protocol.ws_stream
+import hypercorn.asyncio.run
+import hypercorn.protocol
+import hypercorn.protocol.h11
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, WebsocketScope
-from quart import Quart, Websocket, websocket
+from quart import Quart, Response, Websocket, websocket
 from quart.asgi import ASGIWebsocketConnection
+from werkzeug.wrappers import Response as WerkzeugResponse
 
 from transcriber.connection import SocketClosed
+from transcriber.hypercorn_config import Limits
+from transcriber.hypercorn_http import HttpProtocol
+from transcriber.hypercorn_tcp import TcpConnection
+from transcriber.hypercorn_websocket import WebSocketStream
 
-_LINGER_SECONDS = 5
-"""How long what the client still sends is read after our close frame: unread data would turn it into a reset."""
+_INTERNAL_ERROR = 1011
 
 
 class _Received:
@@ -21,18 +31,18 @@ class _Received:
 
     def __init__(self, receive: ASGIReceiveCallable) -> None:
         self._receive = receive
-        self._closed = False
+        self._close_code: int | None = None
 
     async def get(self) -> bytes | str:
         """The next message; empty ones stay what they are. Raises SocketClosed."""
-        if self._closed:
-            raise SocketClosed
+        if self._close_code is not None:
+            raise SocketClosed(self._close_code)
         event = cast("dict[str, Any]", await self._receive())
         if event["type"] == "websocket.connect":
             return await self.get()
         if event["type"] == "websocket.disconnect":
-            self._closed = True
-            raise SocketClosed
+            self._close_code = code = int(event["code"])
+            raise SocketClosed(code)
         data = event.get("bytes")
         return data if data is not None else event["text"]
 
@@ -45,13 +55,34 @@ class DirectWebsocketConnection(ASGIWebsocketConnection):
         super().__init__(app, scope)
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        received = _Received(receive)
-        self.queue = cast("asyncio.Queue[Any]", received)
+        self.queue = cast("asyncio.Queue[Any]", _Received(receive))
         await self.handle_websocket(self._create_websocket_from_scope(send), send)
-        with contextlib.suppress(SocketClosed, TimeoutError):
-            async with asyncio.timeout(_LINGER_SECONDS if self._accepted else 0):
-                while True:
-                    await received.get()
+
+    async def handle_websocket(self, websocket: Websocket, send: ASGISendCallable) -> None:
+        # An exception is logged there, and answered with a 500.
+        answer = await self.app.handle_websocket(websocket)
+        if not self._accepted:
+            await self._refuse(answer or Response(status=500), send)
+        elif not self._closed:
+            failed = answer is not None
+            # Quart closes with 1000 even then (hypercorn#125 is its twin).
+            await self.close_connection(send, _INTERNAL_ERROR if failed else 1000, "internal error" if failed else "")
+
+    async def send_data(self, send: ASGISendCallable, data: str | bytes) -> None:
+        try:
+            await super().send_data(send, data)
+        except OSError:
+            raise SocketClosed from None
+
+    async def _refuse(self, answer: Response | WerkzeugResponse, send: ASGISendCallable) -> None:
+        # The connection can't be used again, whatever a pooling proxy thinks.
+        answer.headers["Connection"] = "close"
+        # What Quart itself answers, such as 404, is Werkzeug's own response.
+        body = answer.get_data() if isinstance(answer, WerkzeugResponse) else await answer.get_data(as_text=False)
+        headers = [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
+        event = {"type": "websocket.http.response.start", "status": answer.status_code, "headers": headers}
+        await send(cast("Any", event))
+        await send(cast("Any", {"type": "websocket.http.response.body", "body": body, "more_body": False}))
 
 
 class QuartSocket:
@@ -75,19 +106,19 @@ class QuartSocket:
         await self._websocket.close(code, reason)
 
 
-def install(app: Quart) -> None:
-    """Put the fixes in place, for this app and for the process's Hypercorn."""
+def install(app: Quart, limits: Limits | None = None) -> None:
+    """Put the fixes in place, for this app and for the process's Hypercorn; that is told its limits by a
+    `ServerConfig`."""
+    limits = limits or Limits()
     app.asgi_websocket_class = DirectWebsocketConnection
-    # Audio does not compress, and a compressed message can grow a thousandfold; Hypercorn always accepts the
-    # extension (hypercorn#307).
-    cast("Any", hypercorn.protocol.ws_stream).server_extensions_handshake = _no_extensions
+    app.config["MAX_CONTENT_LENGTH"] = limits.body_bytes
+    app.config["BODY_TIMEOUT"] = limits.body_seconds
+    cast("Any", hypercorn.asyncio.run).TCPServer = TcpConnection
+    cast("Any", hypercorn.protocol).H11Protocol = HttpProtocol
+    cast("Any", hypercorn.protocol.h11).WSStream = WebSocketStream
     # Since Python 3.12 this waits for every open connection, before Hypercorn's graceful timeout begins
     # (hypercorn#308).
     cast("Any", asyncio.base_events.Server).wait_closed = _do_not_wait
-
-
-def _no_extensions(requested: object, supported: object) -> None:
-    return None
 
 
 async def _do_not_wait(server: asyncio.base_events.Server) -> None:

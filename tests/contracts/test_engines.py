@@ -7,9 +7,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import numpy as np
 import pytest
+
 from tests import lj001
 from tests.openai_stub import KEY, OpenAIStub, Spoken, reading
-
 from transcriber.audio.pcm import SAMPLE_RATE
 from transcriber.engines.engine import Engine, EngineError, Job, Outcome, Recognition, Redo, Samples
 from transcriber.engines.local_whisper import LocalWhisper

@@ -1,21 +1,36 @@
 """What every store promises."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.s3_server import S3Server, s3_server
 from transcriber.storage.disk import DiskStore
+from transcriber.storage.s3 import S3Store
 from transcriber.storage.store import Conflict, Item, NotFound, Store, StoreError
 
 PART = 5 * 1024 * 1024
 """The least that every part but the last must have."""
 
 
-@pytest.fixture(params=["disk"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    stores = {"disk": lambda: DiskStore(tmp_path / "store")}
+@pytest.fixture(scope="module", name="s3_server")
+def _s3_server() -> Iterator[S3Server]:
+    with s3_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["disk", "s3", "s3 with a prefix"])
+async def store(
+    request: pytest.FixtureRequest, tmp_path: Path, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Store]:
+    s3_server.put_in(monkeypatch)
+    stores = {
+        "disk": lambda: DiskStore(tmp_path / "store"),
+        "s3": lambda: S3Store.open(s3_server.make_bucket()),
+        "s3 with a prefix": lambda: S3Store.open(s3_server.make_bucket(), prefix="/some/where/", sse="AES256"),
+    }
     store: Store = stores[request.param]()
     yield store
     await store.close()

@@ -4,7 +4,6 @@ import asyncio
 import dataclasses
 
 from tests import lj001
-
 from transcriber.audio.pcm import SAMPLE_RATE
 from transcriber.engines.engine import Engine, Job, Recognition, Redo, Samples
 from transcriber.events import Options

@@ -6,10 +6,10 @@ from collections.abc import Callable
 import jiwer
 import numpy as np
 import pytest
-from tests import lj001
-from tests.engine.asking import CLIP, job_of, passage, recognize
 from whisper_normalizer.english import EnglishTextNormalizer
 
+from tests import lj001
+from tests.engine.asking import CLIP, job_of, passage, recognize
 from transcriber.audio.pcm import SAMPLE_RATE
 from transcriber.engines.engine import Recognition, Samples
 from transcriber.engines.local_whisper import LocalWhisper

@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
-from tests.engine.asking import CLIP, job_of
 
+from tests.engine.asking import CLIP, job_of
 from transcriber.audio.pcm import SAMPLE_RATE
 from transcriber.engines.engine import Job, Outcome
 from transcriber.engines.local_whisper import LocalWhisper

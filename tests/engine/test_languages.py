@@ -3,9 +3,9 @@
 import re
 
 import pytest
+
 from tests.engine.asking import job_of, passage, recognize
 from tests.engine.espeak import say
-
 from transcriber.engines.local_whisper import LocalWhisper
 from transcriber.events import Options
 

@@ -1,66 +1,18 @@
-"""One service for all tests that don't need one of their own, with an engine that knows the demo recording."""
+"""One service for all tests that don't need one of their own."""
 
-import asyncio
-import contextlib
-import threading
 from collections.abc import Generator
-from pathlib import Path
 
 import pytest
-from tests import lj001
-from tests.openai_stub import KEY, OpenAIStub, Spoken, reading
+
 from tests.service_process import ServiceProcess
+from tests.stubbed_engine import knowing_stub, openai_settings, own_service, stub
 
-
-@contextlib.contextmanager
-def _served(stub: OpenAIStub) -> Generator[OpenAIStub]:
-    """The stub on a loop in a thread, so that it serves tests whatever their own loops do."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    try:
-        asyncio.run_coroutine_threadsafe(stub.__aenter__(), loop).result(5)
-        yield stub
-    finally:
-        asyncio.run_coroutine_threadsafe(stub.__aexit__(), loop).result(5)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(5)
-        loop.close()
+__all__ = ["knowing_stub", "openai_settings", "own_service", "stub"]
 
 
 @pytest.fixture(scope="session")
-def _stub() -> Generator[OpenAIStub]:
-    words = [Spoken(word.text, word.start, word.end) for word in lj001.words()]
-    with _served(OpenAIStub(reading(lj001.samples(), words))) as stub:
-        yield stub
-
-
-@pytest.fixture
-def stub(_stub: OpenAIStub) -> Generator[OpenAIStub]:
-    """What the engine asks; its script is empty again behind each test."""
-    yield _stub
-    _stub.script.clear()
-
-
-@pytest.fixture(scope="session")
-def openai_settings(_stub: OpenAIStub) -> dict[str, str]:
-    """What makes a service ask the stub."""
-    return {"engine": "openai", "openai_base_url": _stub.base_url, "openai_api_key": KEY}
-
-
-@pytest.fixture(scope="session")
-def service(
-    openai_settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Generator[ServiceProcess]:
+def service(openai_settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Generator[ServiceProcess]:
     with ServiceProcess(
         tmp_path_factory.mktemp("service"), utterance_deadline_seconds=1, resume_seconds=2, **openai_settings
     ) as running:
         yield running
-
-
-@pytest.fixture
-def own_service(openai_settings: dict[str, str], tmp_path: Path) -> Generator[ServiceProcess]:
-    """One that a test starts itself, and may end."""
-    process = ServiceProcess(tmp_path, drain_seconds=0, **openai_settings)
-    yield process
-    process.__exit__()

@@ -5,6 +5,7 @@ import json
 import wave
 
 import pytest
+
 from tests import lj001
 from tests.checked_client import client, transcribe, types
 from tests.openai_stub import OpenAIStub, error
@@ -71,7 +72,9 @@ async def test_empty_messages_are_ignored(service: ServiceProcess) -> None:
 
 
 @pytest.mark.parametrize(
-    "behind", [["END"], [SPEECH], [{"type": "end"}, SPEECH, "END"], [{"type": "configure", "language": "en"}]], ids=str
+    "behind",
+    [["END"], [SPEECH], [{"type": "end"}, SPEECH, "END"], [{"type": "configure", "language": "en"}]],
+    ids=["end", "audio", "all", "options"],
 )
 async def test_behind_the_end_nothing_counts(service: ServiceProcess, behind: list[str | bytes]) -> None:
     speaker = await transcribe(service.url, SPEECH, "END", *behind)

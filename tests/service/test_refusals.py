@@ -1,13 +1,13 @@
 """Sessions that can't begin are refused in the handshake, with a reason that programs and people can read."""
 
 import json
-import urllib.error
-import urllib.request
 from collections.abc import Generator
 
 import pytest
+
 from tests import lj001
 from tests.checked_client import client, refusal, transcribe
+from tests.http_get import get
 from tests.service_process import ServiceProcess
 
 SPEECH = lj001.wav(9.955, 11.9)
@@ -36,8 +36,8 @@ async def test_a_wrong_query(
 @pytest.fixture(scope="module")
 def small(openai_settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Generator[ServiceProcess]:
     """A service for one session at a time."""
-    folder = tmp_path_factory.mktemp("small")
-    with ServiceProcess(folder, max_sessions=1, default_language="en", endpointing_ms=250, **openai_settings) as running:
+    settings = {"max_sessions": 1, "default_language": "en", "endpointing_ms": 250}
+    with ServiceProcess(tmp_path_factory.mktemp("small"), **settings, **openai_settings) as running:
         yield running
 
 
@@ -58,22 +58,13 @@ async def test_settings_are_the_defaults_of_options(small: ServiceProcess) -> No
     assert (options["language"], options["endpointing_ms"]) == ("en", 250)
 
 
-def get(service: ServiceProcess, path: str) -> tuple[int, str]:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(f"http://127.0.0.1:{service.port}{path}", timeout=5) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as answer:
-        return answer.code, answer.read().decode()
-
-
 @pytest.mark.parametrize("path", ["/health", "/live"])
 def test_a_load_balancer_is_told_that_all_is_well(service: ServiceProcess, path: str) -> None:
-    status, body = get(service, path)
+    status, body = get(service.port, path)
     assert (status, json.loads(body)["status"]) == (200, "ok")
 
 
 @pytest.mark.parametrize("path", ["/ws", "/nothing"])
 def test_plain_http_gets_an_answer_where_there_is_only_a_websocket(service: ServiceProcess, path: str) -> None:
-    status, _ = get(service, path)
+    status, _ = get(service.port, path)
     assert 400 <= status < 500

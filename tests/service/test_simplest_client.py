@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+
 from tests import lj001
 from tests.checked_client import CheckedClient, Message, client, types
 from tests.service_process import ServiceProcess

@@ -72,3 +72,18 @@ def test_ranges_go_from_message_to_message_and_forgetting_changes_none(
         assert first == 1 + sum(end <= told for end in message_ends) or told >= position
         assert first <= last <= len(message_ends)
         told = max(told + 1, sample)
+
+
+def test_what_more_comes_of_the_same_bytes_is_spread_over_them() -> None:
+    chunks = Chunks()
+    chunks.add(Messages(0, 100, 20))
+    chunks.decoded(1000, 500)
+    chunks.decoded(2000, 600)
+    assert chunks.range_to(600, NONE) == (1, 20)
+    chunks.decoded(2000, 1000)
+    assert chunks.range_to(1000, NONE) == (20, 20)
+    spread = Chunks()
+    spread.add(Messages(0, 100, 20))
+    for samples in (300, 600, 1000):
+        spread.decoded(2000, samples)
+    assert spread.range_to(500, NONE) == (1, 10)

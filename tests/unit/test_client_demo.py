@@ -8,9 +8,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from tests.native_server import native_server, until
 from tests.wavs import speechlike, wav
-
 from transcriber.client import demo
 
 

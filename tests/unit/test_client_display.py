@@ -4,8 +4,8 @@ import re
 from typing import Any
 
 import pytest
-from tests.native_server import ENGINE_FAILED, told
 
+from tests.native_server import ENGINE_FAILED, told
 from transcriber.client import Complete, Event, Partial
 from transcriber.client.display import Display, cells, clock, fitting_tail, printable, status_line
 from transcriber.client.events import parse

@@ -2,8 +2,8 @@ import dataclasses
 import json
 
 import pytest
-from tests.native_server import DEFAULTS, ENGINE_FAILED, told
 
+from tests.native_server import DEFAULTS, ENGINE_FAILED, told
 from transcriber.client import (
     Ack,
     Complete,

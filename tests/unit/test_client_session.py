@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
-from tests.native_server import ENGINE_FAILED, Conversation, NativeServer, Script, native_server
 
+from tests.native_server import ENGINE_FAILED, Conversation, NativeServer, Script, native_server
 from transcriber.client import (
     Complete,
     ConnectionFailed,

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.wavs import chunk, fmt, riff
 
+from tests.wavs import chunk, fmt, riff
 from transcriber.client.session import OptionValue
 from transcriber.client.sources import (
     Source,

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.native_server import ENGINE_FAILED, Conversation, NativeServer, Script, native_server, until
 from tests.wavs import speechlike, wav
-
 from transcriber.client import stream
 from transcriber.client.display import Display
 

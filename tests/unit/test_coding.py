@@ -1,9 +1,12 @@
 """Raw samples to blocks: exact values, any cut."""
 
+import struct
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from transcriber.audio.coding import TABLES, RawFormat, SampleStream, encoding_named
+from transcriber.audio.coding import ENCODINGS, TABLES, Encoding, RawFormat, SampleStream, encoding_named, samples_of
 
 
 def test_mulaw_is_g711() -> None:
@@ -36,26 +39,49 @@ def test_names_of_other_services_are_known(name: str, encoding: str | None) -> N
     assert encoding_named(name) == encoding
 
 
-def test_full_scale_is_one() -> None:
-    block = SampleStream(RawFormat("pcm_s16le", 16_000)).feed(np.array([-32768, 0, 16384], "<i2").tobytes())
+def fed(stream: SampleStream, data: bytes) -> NDArray[np.float32]:
+    return np.concatenate([np.empty((stream.tracks, 0), np.float32), *stream.feed(data)], axis=1)
+
+
+FULL_SCALE: list[tuple[Encoding, bytes, list[float]]] = [
+    ("pcm_s16le", b"\x00\x80\x00\x00\x00\x40", [-1.0, 0.0, 0.5]),
+    ("pcm_s16be", b"\x80\x00\x00\x00\x40\x00", [-1.0, 0.0, 0.5]),
+    ("pcm_s24le", b"\x00\x00\x80\x00\x00\x00\x00\x00\x40\x01\x00\x00", [-1.0, 0.0, 0.5, 2.0**-23]),
+    ("pcm_s32le", b"\x00\x00\x00\x80\x00\x00\x00\x40", [-1.0, 0.5]),
+    ("pcm_u8", b"\x00\x80\xc0", [-1.0, 0.0, 0.5]),
+    ("pcm_f32le", struct.pack("<4f", -1, 0.5, 7, float("nan")), [-1.0, 0.5, 1.0, 0.0]),
+    ("pcm_f64le", struct.pack("<5d", -1, 0.5, 1e300, float("-inf"), float("nan")), [-1.0, 0.5, 1.0, -1.0, 0.0]),
+]
+
+
+@pytest.mark.parametrize(("encoding", "data", "samples"), FULL_SCALE)
+def test_full_scale_is_one(encoding: Encoding, data: bytes, samples: list[float]) -> None:
+    block = fed(SampleStream(RawFormat(encoding, 16_000)), data)
     assert block.dtype == np.float32
-    assert block.tolist() == [[-1.0, 0.0, 0.5]]
+    assert block.tolist() == [samples]
 
 
 @pytest.mark.parametrize("channels", [2, 3, 6])
 def test_channels_are_mixed_to_their_mean(channels: int) -> None:
     samples = np.random.default_rng(2).integers(-32768, 32767, (50, channels), np.int16)
-    block = SampleStream(RawFormat("pcm_s16le", 16_000, channels)).feed(samples.astype("<i2").tobytes())
+    block = fed(SampleStream(RawFormat("pcm_s16le", 16_000, channels)), samples.astype("<i2").tobytes())
     np.testing.assert_allclose(block[0], samples.mean(axis=1) / 32768, atol=1e-7)
 
 
 def test_loud_channels_do_not_overflow() -> None:
     loud = np.full((4, 32), -32768, "<i2").tobytes()
-    assert SampleStream(RawFormat("pcm_s16le", 16_000, 32)).feed(loud).tolist() == [[-1.0] * 4]
+    assert fed(SampleStream(RawFormat("pcm_s16le", 16_000, 32)), loud).tolist() == [[-1.0] * 4]
 
 
 def test_a_frame_cut_in_two_waits_for_its_rest() -> None:
     stream = SampleStream(RawFormat("pcm_s16le", 16_000, 2))
-    assert stream.feed(b"\x00\x40\x00").shape == (1, 0)
+    assert fed(stream, b"\x00\x40\x00").shape == (1, 0)
     assert stream.flush().shape == (1, 0)
-    assert stream.feed(b"\x40\x01").tolist() == [[0.5]]
+    assert fed(stream, b"\x40\x01").tolist() == [[0.5]]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_samples_have_their_size(encoding: Encoding) -> None:
+    form = RawFormat(encoding, 8_000, 2)
+    assert samples_of(encoding, bytes(form.sample_bytes * 3)).shape == (3,)
+    assert form.frame_bytes == 2 * form.sample_bytes

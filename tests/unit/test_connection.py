@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.stage import SPEECH, House, until
 
+from tests.full_disk import files_limited
+from tests.stage import SPEECH, House, until
 from transcriber.connection import Connection, SocketClosed
 from transcriber.events import Options
 from transcriber.sessions import Limits, Live
@@ -215,3 +216,98 @@ async def test_a_client_that_saw_nothing_yet_learns_what_was_received(house: Hou
     assert second.socket.sent[1]["received_bytes"] == 3200
     second.socket.say("END")
     await second.done()
+
+
+async def test_a_client_that_says_nothing_is_given_up(tmp_path: Path) -> None:
+    async with House(tmp_path, Limits(idle_seconds=0.2)) as house:
+        client = Client(house, RAW_QUERY)
+        client.socket.say(SPEECH)
+        for _ in range(5):
+            await asyncio.sleep(0.1)
+            client.socket.say('{"type": "keep_alive"}')
+        assert not client.live.ended
+        await client.done()
+        assert client.socket.types().count("transcription") == 3
+        assert (client.socket.sent[-1]["code"], client.socket.sent[-1]["fatal"]) == ("idle_timeout", True)
+        assert client.socket.closed == (1008, "idle_timeout")
+
+
+async def test_messages_in_too_quick_a_succession_are_read_later(tmp_path: Path) -> None:
+    async with House(tmp_path, Limits(messages_per_second=100)) as house:
+        client = Client(house, RAW_QUERY)
+        client.socket.say(*(SPEECH[start : start + 800] for start in range(0, len(SPEECH), 800)), "END")
+        messages = -(-len(SPEECH) // 800)
+        began = asyncio.get_running_loop().time()
+        await client.done()
+        assert asyncio.get_running_loop().time() - began > (messages - 100) / 100 * 0.9
+        assert client.socket.sent[-1]["total_chunks"] == messages
+
+
+async def test_a_suspended_session_says_so_last_and_to_nobody_else(tmp_path: Path) -> None:
+    async with House(tmp_path) as first_house:
+        first = Client(first_house, (*RAW_QUERY, ("resume", "true")))
+        first.socket.say(SPEECH[:96_000])
+        await until(lambda: "transcription" in first.socket.types())
+        await first_house.sessions.drain(30)
+        await first.done()
+        suspended = first.socket.sent[-1]
+        assert suspended == {
+            "type": "suspended",
+            "resume_token": first.socket.sent[0]["resume_token"],
+            "received_bytes": 96_000,
+        }
+        assert first.socket.closed == (1012, "service restart")
+    seen = max(message["number"] for message in first.socket.sent if "number" in message)
+    async with House(tmp_path) as second_house:
+        second_house.sessions.recover()
+        live = second_house.sessions.resume(suspended["resume_token"])
+        query = (("resume_token", suspended["resume_token"]), ("last_event", str(seen)))
+        second = Client(second_house, query, live)
+        await until(lambda: "status" in second.socket.types())
+        status = next(message for message in second.socket.sent if message["type"] == "status")
+        assert (status["received_bytes"], status["options"]["sample_rate"]) == (96_000, 16_000)
+        second.socket.say(SPEECH[96_000:], "END")
+        await second.done()
+    numbers = [message["number"] for message in second.socket.sent if "number" in message]
+    assert numbers == list(range(seen + 1, seen + 1 + len(numbers)))
+    messages = first.socket.sent + second.socket.sent
+    texts = [message["text"] for message in messages if message["type"] == "transcription"]
+    assert len(texts) == 3
+    assert second.socket.sent[-1]["full_transcription"] == " ".join(texts)
+    assert "suspended" not in second.socket.types()
+
+
+async def test_a_session_of_nothing_but_nonsense_has_its_limit_too(tmp_path: Path) -> None:
+    async with House(tmp_path, Limits(session_bytes=len(SPEECH) + 20_000)) as house:
+        client = Client(house, RAW_QUERY)
+        client.socket.say(SPEECH, *(['{"type": "sing"}'] * 1000))
+        await client.done()
+        assert client.socket.types().count("transcription") == 3
+        assert 10 < client.socket.types().count("error") < 500
+        assert client.socket.closed == (1009, "session_too_large")
+
+
+async def test_a_full_disk_ends_the_session_with_what_it_could_keep(house: House) -> None:
+    client = Client(house, RAW_QUERY)
+    client.socket.say(SPEECH[:96_000])
+    await until(lambda: client.live.spool.received_bytes == 96_000)
+    with files_limited(96_000):
+        client.socket.say(SPEECH[96_000:])
+        await until(lambda: client.live.ended)
+    await client.done()
+    assert (client.socket.sent[-1]["code"], client.socket.sent[-1]["fatal"]) == ("storage_full", True)
+    assert client.socket.closed == (1011, "storage_full")
+    await until(lambda: not house.sessions)
+    assert len(house.transcripts()[0].splitlines()) == 2
+
+
+async def test_audio_behind_a_fatal_error_is_no_part_of_the_recording(house: House) -> None:
+    client = Client(house)
+    client.socket.say(b"neither fish nor flesh")
+    await until(lambda: client.live.spool.sealed)
+    client.socket.say(SPEECH)
+    await client.done()
+    assert client.socket.closed == (1003, "unsupported_audio")
+    await until(lambda: not house.sessions)
+    (recording,) = (house.folder / "store").rglob("audio.bin")
+    assert recording.read_bytes() == b"neither fish nor flesh"

@@ -3,13 +3,13 @@
 import asyncio
 import errno
 import os
-import resource
-from collections.abc import AsyncIterator, Callable, Generator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.full_disk import files_limited
 from transcriber.storage.disk import DiskStore, store_errors
 from transcriber.storage.store import Conflict, StoreError
 
@@ -71,17 +71,6 @@ async def test_what_failed_leaves_nothing_behind(tmp_path: Path, open_store: Ope
         await store.put("file", LARGE, if_none_match=True)
     assert unfinished(tmp_path) == []
     assert (tmp_path / "file").read_bytes() == b"1"
-
-
-@contextmanager
-def files_limited(size: int) -> Generator[None]:
-    """The system refuses to let any file of this process grow beyond `size` bytes."""
-    before, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (before, hard))
 
 
 async def test_writes_that_stop_half_way_leave_nothing(tmp_path: Path, open_store: OpenStore) -> None:

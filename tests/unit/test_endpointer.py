@@ -126,6 +126,13 @@ def test_what_was_finished_or_cleared_does_not_come_again() -> None:
     assert began == Began(5200, 5200)
 
 
+def test_speech_ends_where_the_audio_does_though_its_last_frame_goes_on() -> None:
+    endpointer = Endpointer(Endpointing())
+    endpointer.feed(0, frames((1, 320)))
+    (closed,) = finished(endpointer.finish(9 * FRAME_SAMPLES + 5, "end"))
+    assert (closed.end, closed.voiced[-1][1]) == (9 * FRAME_SAMPLES + 5, 9 * FRAME_SAMPLES + 5)
+
+
 def test_a_new_configuration_holds_for_speech_that_goes_on() -> None:
     endpointer = Endpointer(Endpointing())
     endpointer.feed(0, frames((1, 320)))

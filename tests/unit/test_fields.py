@@ -5,11 +5,15 @@ from typing import Any
 
 import pytest
 
+from transcriber.audio.coding import ENCODINGS
+from transcriber.audio.formats import CONTAINERS
 from transcriber.events import Options
 from transcriber.wire.fields import MESSAGES, OPTIONS, QUERY, FieldError, parse_json, read_fields, read_query
 
 ACCEPTED: list[tuple[str, object, object]] = [
     ("encoding", "wav", "wav"),
+    ("encoding", "webm", "webm"),
+    ("encoding", "pcm_f32le", "pcm_f32le"),
     ("encoding", "linear16", "pcm_s16le"),
     ("encoding", "ulaw", "mulaw"),
     ("encoding", None, None),
@@ -19,6 +23,8 @@ ACCEPTED: list[tuple[str, object, object]] = [
     ("sample_rate", None, None),
     ("channels", 1, 1),
     ("channels", 32, 32),
+    ("channels", None, None),
+    ("separate_channels", True, True),
     ("language", "en", "en"),
     ("language", "EN", "en"),
     ("language", "en-US", "en"),
@@ -58,6 +64,10 @@ REFUSED: list[tuple[str, object]] = [
     ("sample_rate", 10**400),
     ("channels", 0),
     ("channels", 33),
+    ("channels", "apart"),
+    ("channels", True),
+    ("separate_channels", "separate"),
+    ("separate_channels", None),
     ("language", "auto"),
     ("language", "e"),
     ("language", "en\n"),
@@ -192,3 +202,19 @@ def test_a_name_given_twice_is_refused() -> None:
     with pytest.raises(FieldError) as refused:
         parse_json('{"type": "start", "language": "en", "language": "de"}')
     assert (refused.value.error.code, refused.value.error.field) == ("invalid_field", "language")
+
+
+def test_channels_can_be_separate_in_one_word() -> None:
+    separate = {"channels": None, "separate_channels": True}
+    assert read_fields({"channels": "separate"}, OPTIONS, "`start`") == separate
+    assert read_fields({"channels": "separate", "separate_channels": True}, OPTIONS, "`start`") == separate
+    assert read_query([("channels", "separate")], QUERY) == separate
+    assert read_query([("channels", "2"), ("separate_channels", "true")], QUERY) == separate | {"channels": 2}
+    with pytest.raises(FieldError, match="contradict"):
+        read_fields({"channels": "separate", "separate_channels": False}, OPTIONS, "`start`")
+
+
+def test_encodings_are_those_of_the_decoders() -> None:
+    taken = {*CONTAINERS, *ENCODINGS}
+    assert {name for name in taken if read_fields({"encoding": name}, OPTIONS, "`start`")["encoding"] == name} == taken
+    assert OPTIONS["encoding"].allowed == f"one of {', '.join((*CONTAINERS, *ENCODINGS, 'linear16', 'ulaw'))}"

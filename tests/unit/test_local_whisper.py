@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.whisper_script import Line, ScriptedWhisper
 
+from tests.whisper_script import Line, ScriptedWhisper
 from transcriber.engines.engine import EngineError, Job, Outcome, Recognition, Redo, Samples
 from transcriber.engines.local_whisper import LocalWhisper
 from transcriber.engines.whisper_models import ModelError, ModelFiles, locate

@@ -7,8 +7,8 @@ from typing import Any, get_args
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tests.protocol_schema import check_received, check_refusal, check_sent, json_messages
 
+from tests.protocol_schema import check_received, check_refusal, check_sent, json_messages
 from transcriber.events import (
     Ack,
     Complete,
@@ -94,6 +94,10 @@ SENT: list[tuple[Event, dict[str, Any]]] = [
         {"type": "warning", "number": 3, "code": "some_code", "message": "Mind."},
     ),
     (
+        Warned("some_code", "Mind.", 1.5),
+        {"type": "warning", "number": 3, "code": "some_code", "message": "Mind.", "at": 1.5},
+    ),
+    (
         Failed(Error("already_started", "No.", "type")),
         {"type": "error", "number": 3, "code": "already_started", "message": "No.", "field": "type", "fatal": False},
     ),
@@ -116,10 +120,6 @@ SENT: list[tuple[Event, dict[str, Any]]] = [
             "end": 0.9,
             "chunk_range": "2-4",
         },
-    ),
-    (
-        Suspended("abc", 1234),
-        {"type": "suspended", "number": 3, "resume_token": "abc", "received_bytes": 1234},
     ),
     (
         COMPLETE,
@@ -163,6 +163,7 @@ SENT: list[tuple[Event, dict[str, Any]]] = [
 
 UNNUMBERED: list[tuple[Event, dict[str, Any]]] = [
     (Ack(9), {"type": "ack", "received_bytes": 9}),
+    (Suspended("abc", 1234), {"type": "suspended", "resume_token": "abc", "received_bytes": 1234}),
     (
         Partial(1, 2, 0, 0.1, 0.8, "Grüß", 1),
         {
@@ -206,7 +207,7 @@ def test_an_event_is_one_numbered_message(event: Event, message: dict[str, Any])
 
 
 @pytest.mark.parametrize(("event", "message"), UNNUMBERED, ids=lambda value: type(value).__name__)
-def test_what_is_replaced_by_the_next_has_no_number(event: Event, message: dict[str, Any]) -> None:
+def test_what_is_no_event_of_the_session_has_no_number(event: Event, message: dict[str, Any]) -> None:
     (sent,) = told(NativeProtocol(), event, None)
     assert sent == message
     assert next(iter(sent)) == "type"
@@ -236,6 +237,7 @@ def test_status_says_what_was_understood() -> None:
             "encoding": "mulaw",
             "sample_rate": 8000,
             "channels": None,
+            "separate_channels": False,
             "language": None,
             "prompt": None,
             "keywords": ["Wien"],

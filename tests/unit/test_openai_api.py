@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from tests.openai_stub import KEY, Model, OpenAIStub, error
 from tests.stub_server import Reply
-
 from transcriber.audio.pcm import SAMPLE_RATE
 from transcriber.engines.engine import EngineError, Job, Outcome, Recognition
 from transcriber.engines.openai_api import OpenAIEngine, delay_seconds, retry_after_seconds, wav

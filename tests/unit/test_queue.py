@@ -1,5 +1,7 @@
 """Who is next: examples of each rule, and the whole queue against what must always be true."""
 
+import gc
+import weakref
 from collections import defaultdict
 from collections.abc import Iterable
 from itertools import count
@@ -122,6 +124,38 @@ def test_when_nobody_waits_past_shares_are_forgotten() -> None:
     assert leaders(queue) == [first, second]
 
 
+def test_past_shares_are_forgotten_too_when_the_last_who_waited_gives_up() -> None:
+    gone = entry("b")
+    queue = queue_of([entry("a", seconds=1000), gone])
+    queue.done(queue.take())
+    queue.remove(gone.key)
+
+    again = [entry("a"), entry("b")]
+    for one in again:
+        queue.add(one)
+
+    assert leaders(queue) == again
+
+
+def test_a_session_is_forgotten_once_others_have_caught_up() -> None:
+    class Session:
+        pass
+
+    session = Session()
+    gone = weakref.ref(session)
+    queue = queue_of([Entry("first", session, LIVE_FINAL, 8.0, None, 0.0, None, redo=False)])
+    for _ in range(9):
+        queue.add(entry("b", seconds=5))
+    del session
+    leaders(queue, 2)
+    gc.collect()
+    assert gone() is not None
+
+    leaders(queue, 2)
+    gc.collect()
+    assert gone() is None
+
+
 def test_shares_are_counted_apart_in_each_rank() -> None:
     queue = queue_of([entry("a", BACKLOG, seconds=100), entry("b", BACKLOG), entry("a", BACKLOG)])
     assert leaders(queue, 1)[0].session == "a"
@@ -216,6 +250,19 @@ def test_a_redo_that_must_wait_holds_up_no_partial() -> None:
     queue.add(partial)
 
     assert queue.take() == [partial]
+
+
+def test_workers_are_given_back() -> None:
+    queue = queue_of([entry() for _ in range(10)], workers=2)
+    assert len(leaders(queue, 3)) == 3
+
+    first, second = queue.take(), queue.take()
+    assert first
+    assert second
+    assert queue.take() == []
+    queue.done(second)
+    assert queue.take()
+    assert queue.take() == []
 
 
 def test_a_lone_worker_takes_everything_in_order() -> None:

@@ -4,11 +4,13 @@ import io
 import struct
 import wave
 
+import numpy as np
 import pytest
-from tests.wavs import chunk, fmt, riff, speechlike
 
+from tests.corpus import decode_whole
+from tests.wavs import chunk, fmt, riff, speechlike
 from transcriber.audio.coding import RawFormat
-from transcriber.audio.repair import repair_wav, wav_header
+from transcriber.audio.repair import au_header, repair_wav, wav_header
 from transcriber.audio.wav import WavParser
 
 AUDIO = speechlike(16_000, 0.1, channels=2).astype("<i2").tobytes()
@@ -97,3 +99,18 @@ def test_what_has_its_sizes_elsewhere_stays(head: bytes) -> None:
 def test_a_header_without_audio_gets_the_size_of_the_file() -> None:
     head = riff(FMT, size=0)
     assert struct.unpack_from("<I", repair_wav(head, len(head)), 4) == (len(head) - 8,)
+
+
+def test_float_samples_become_a_file() -> None:
+    form = RawFormat("pcm_f32le", 48_000, 2)
+    parser = WavParser()
+    assert parser.feed(wav_header(form, 800) + bytes(800)) + parser.end() == bytes(800)
+    assert parser.form == form
+
+
+def test_big_endian_samples_become_an_au_file() -> None:
+    samples = speechlike(16_000, 0.1, channels=2)
+    stream = au_header(RawFormat("pcm_s16be", 16_000, 2), samples.nbytes) + samples.astype(">i2").tobytes()
+    decoded, rate = decode_whole(stream, "au")
+    assert rate == 16_000
+    np.testing.assert_array_equal(decoded.T, samples / np.float32(32768))

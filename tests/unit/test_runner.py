@@ -10,12 +10,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from tests.corpus import encoded, flac_silence
 from tests.fakes import LengthEngine
 from tests.stage import RAW, SPEECH, Work, silence, tone, until, wav
-
+from tests.wavs import wav as wav_file
 from transcriber.events import (
     Command,
     Complete,
@@ -29,10 +32,13 @@ from transcriber.events import (
     Partial,
     Reconfigure,
     Rejected,
+    SpeechStarted,
+    SpeechStopped,
     Started,
     Status,
     Storage,
     Transcription,
+    Warned,
 )
 
 
@@ -292,3 +298,108 @@ async def test_wrong_wav_sizes_are_repaired_in_the_recording(work: Work) -> None
     await run(work, Started(Options()), bytes(header) + SPEECH, Ended())
     with wave.open(str(work.stored("audio.wav"))) as recording:
         assert recording.getnframes() == len(SPEECH) // 2
+
+
+def two_voices() -> bytes:
+    """The second speaks while the first pauses, then both at once."""
+    first = silence(0.5) + tone(1.0) + silence(2.0) + tone(1.0) + silence(1.0)
+    second = silence(2.0) + tone(0.7, level=0.5) + silence(0.8) + tone(0.6, level=0.5) + silence(1.4)
+    samples = np.stack([np.frombuffer(first, "<i2"), np.frombuffer(second, "<i2")], axis=1)
+    return samples.tobytes()
+
+
+async def test_tracks_are_told_apart(work: Work) -> None:
+    options = replace(RAW, channels=2, separate_channels=True)
+    data = two_voices()
+    await run(work, Started(options), *[data[at : at + 6400] for at in range(0, len(data), 6400)], Ended())
+    finals = work.of(Transcription)
+    by_channel = {
+        channel: [(final.start, final.end, final.text.split()[1]) for final in finals if final.channel == channel]
+        for channel in (0, 1)
+    }
+    assert by_channel == {
+        0: [(0.48, 1.504, "p30"), (3.488, 4.512, "p30")],
+        1: [(1.984, 2.72, "p50"), (3.488, 4.128, "p50")],
+    }
+    assert sorted(final.utterance for final in finals) == [1, 2, 3, 4]
+    for kind, moments in ((SpeechStarted, 4), (SpeechStopped, 4)):
+        assert sorted(event.channel for event in work.of(kind)) == [0, 0, 1, 1], moments
+    turns = {final.turn: final.channel for final in finals}
+    assert turns == {event.turn: event.channel for event in work.of(SpeechStarted)}
+    transcript = json.loads(work.stored("transcript.json").read_text())
+    assert [(line["start"], line["channel"]) for line in transcript["utterances"]] == [
+        *((0.48, 0), (1.984, 1), (3.488, 0), (3.488, 1)),
+    ]
+    with wave.open(str(work.stored("audio.wav"))) as recording:
+        assert (recording.getnchannels(), recording.readframes(1 << 30)) == (2, data)
+
+
+async def test_channels_are_mixed_unless_they_are_to_be_told_apart(work: Work) -> None:
+    await run(work, Started(replace(RAW, channels=2)), two_voices(), Ended())
+    assert {final.channel for final in work.of(Transcription)} == {0}
+    assert [final.text.split()[1] for final in work.of(Transcription)] == ["p25", "p40"]
+
+
+async def test_a_failing_engine_leaves_gaps_in_the_channel_that_spoke(work: Work) -> None:
+    work.engine.answer = work.engine.fail
+    await run(work, Started(replace(RAW, channels=2, separate_channels=True)), two_voices(), Ended())
+    assert sorted(failed.channel or 0 for failed in work.of(Failed)) == [0, 0, 1, 1]
+
+
+async def test_too_many_tracks_are_refused(work: Work) -> None:
+    samples = np.zeros((100, 9), np.int16)
+    events = await run(work, Started(Options(separate_channels=True)), wav_file(samples, 16_000), Ended())
+    failed = events[-1]
+    assert isinstance(failed, Failed)
+    assert (failed.error.code, failed.error.close_code) == ("too_many_channels", 1003)
+
+
+@pytest.mark.parametrize(
+    ("name", "extension"), [("webm", "webm"), ("ogg opus", "ogg"), ("mp3", "mp3"), ("m4a", "m4a"), ("caf", "caf")]
+)
+async def test_recordings_are_kept_as_they_came(work: Work, name: str, extension: str) -> None:
+    stream = encoded(name, 2.0)
+    pieces = [stream[at : at + 500] for at in range(0, len(stream), 500)]
+    events = await run(work, Started(Options()), *pieces, Ended())
+    complete = events[-1]
+    assert isinstance(complete, Complete)
+    assert complete.duration == pytest.approx(2.0, abs=0.05)
+    assert work.of(Transcription)[-1].chunk_range == (1, len(pieces))
+    assert work.stored(f"audio.{extension}").read_bytes() == stream
+
+
+async def test_damage_is_told_once_with_its_place_and_the_rest_is_transcribed(work: Work) -> None:
+    stream = encoded("ogg opus", 4.0)
+    middle = len(stream) // 2
+    await run(work, Started(Options()), stream[:middle] + stream[middle + 300 :], Ended())
+    (warned,) = work.of(Warned)
+    assert (warned.code, warned.at) == ("audio_damaged", pytest.approx(1.8, abs=0.2))
+    assert f"At {warned.at:.3f} s" in warned.message
+    complete = work.events()[-1]
+    assert isinstance(complete, Complete)
+    assert complete.duration > 3.3
+
+
+async def test_damage_that_was_told_is_not_told_again_after_the_end_of_the_process(tmp_path: Path) -> None:
+    stream = encoded("ogg opus", 8.0)
+    middle = len(stream) // 2
+    broken = stream[: middle // 2] + stream[middle // 2 + 300 : middle] + stream[middle + 300 :]
+    async with Work(tmp_path) as first:
+        first.spool.append_command(Started(Options()))
+        task = first.start()
+        first.spool.append_audio(broken)
+        await until(lambda: len(first.of(Warned)) == 2)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    async with Work(tmp_path) as second:
+        await run(second, Disconnected())
+        assert len(second.of(Warned)) == 2
+
+
+async def test_few_bytes_that_mean_much_silence_do_not_fill_memory(work: Work) -> None:
+    """10 KB of FLAC are eleven minutes of silence."""
+    events = await run(work, Started(Options()), flac_silence(frames=160), Ended())
+    complete = events[-1]
+    assert isinstance(complete, Complete)
+    assert complete.duration == pytest.approx(160 * 65_535 / 16_000)
+    assert work.runner._intake.samples.kept_seconds < 5  # pyright: ignore[reportPrivateUsage]

@@ -1,7 +1,9 @@
 """The scheduler with an engine whose every answer the test gives, and a clock that only the test moves."""
 
 import asyncio
+import gc
 import logging
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -344,6 +346,21 @@ async def test_who_leaves_between_the_queue_and_the_engine_sends_nothing(staged:
     assert len(stage.engine.calls) == 2
 
 
+async def test_audio_is_let_go_when_its_job_is_over(staged: Staged) -> None:
+    stage = await staged()
+    samples = np.zeros(SAMPLE_RATE, np.float32)
+    gone = weakref.ref(samples)
+    await stage.ask(request(what=Job(samples, Options(), final=True, deadline=1060.0)))
+    del samples
+    await stage.finish(0)
+
+    stage.engine.calls.clear()
+    stage.callers.clear()
+    gc.collect()
+
+    assert gone() is None
+
+
 async def test_a_job_too_late_before_it_came_is_not_sent(staged: Staged) -> None:
     stage = await staged()
 
@@ -541,11 +558,30 @@ async def test_closing_ends_what_runs_and_what_waits() -> None:
         stage = Stage(engine, clock, scheduler)
         callers = [await stage.ask(request(session)) for session in "ab"]
         callers += [await stage.ask(request("c", priority=BACKLOG)) for _ in range(2)]
+    assert scheduler.in_flight == 0
 
     assert [await code(caller) for caller in callers] == ["engine_closed"] * 4
     assert engine.calls[0].answer.cancelled()
     assert len(engine.calls) == 1
     assert await code(await stage.ask(request())) == "engine_closed"
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_who_leaves_while_it_closes_is_no_matter(turns: int) -> None:
+    engine, clock = StagedEngine(), Clock()
+    scheduler = Scheduler(engine, clock=clock)
+    stage = Stage(engine, clock, scheduler)
+    callers = [await stage.ask(request(session)) for session in "ab"]
+
+    closing = asyncio.create_task(scheduler.close())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    for caller in callers:
+        caller.cancel()
+    await closing
+
+    await asyncio.gather(*callers, return_exceptions=True)
+    assert (scheduler.waiting, scheduler.in_flight) == (0, 0)
 
 
 async def test_deadlines_are_on_the_clock_of_the_event_loop_by_default() -> None:

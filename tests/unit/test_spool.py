@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.full_disk import files_limited
 from transcriber.events import Ack, Close, Command, Ended, Finalize, Options, Partial, SpeechStarted, Started
 from transcriber.spool import InputCursor, Messages, Spool, SpoolFull
 
@@ -155,3 +156,36 @@ async def test_a_deleted_spool_can_be_read_to_its_end(spool: Spool) -> None:
     spool.delete()
     assert not spool.directory.exists()
     assert spool.events().next() == (1, SpeechStarted(1, 0, 0.0))
+
+
+async def test_a_full_disk_takes_no_audio_and_loses_no_command_and_no_event(spool: Spool) -> None:
+    commands, events = spool.inputs(), spool.events()
+    spool.append_audio(b"audio")
+    spool.append_event(SpeechStarted(1, 0, 0.0))
+    with files_limited(8):
+        with pytest.raises(OSError):  # noqa: PT011 - whatever the system says
+            spool.append_audio(b"more audio")
+        spool.append_command(Ended())
+        assert spool.append_event(SpeechStarted(2, 0, 0.0)) == 2
+    spool.append_event(SpeechStarted(3, 0, 0.0))
+    assert everything(commands) == [b"audio", Ended()] or everything(spool.inputs())[-2:] == [b"audio", Ended()]
+    assert [events.next() for _ in range(4)] == [*((turn, SpeechStarted(turn, 0, 0.0)) for turn in (1, 2, 3)), None]
+    assert [number for number, _ in iter(spool.events().next, None)] == [1, 2, 3]
+    assert spool.received_bytes == 5
+
+
+async def test_a_sealed_spool_takes_no_audio(spool: Spool) -> None:
+    spool.append_audio(b"audio")
+    spool.seal()
+    spool.append_audio(b"more")
+    assert (spool.received_bytes, spool.messages) == (5, 1)
+    assert list(spool.audio_pieces()) == [b"audio"]
+
+
+async def test_a_spool_is_full_whatever_filled_it(spool: Spool) -> None:
+    assert not spool.full
+    while spool.size < 10_000:
+        spool.append_command(Finalize())
+    assert spool.full
+    with pytest.raises(SpoolFull):
+        spool.append_audio(b"a")

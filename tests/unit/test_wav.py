@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.wavs import chunk, fmt, riff, speechlike, wav
 
+from tests.decoding import decoded
+from tests.wavs import chunk, fmt, riff, speechlike, wav
 from transcriber.audio.coding import RawFormat
 from transcriber.audio.decoder import DecodeError
 from transcriber.audio.wav import MAX_HEADER_BYTES, WavDecoder, WavParser
@@ -116,6 +117,12 @@ def test_what_is_cut_off_keeps_what_came(stream: bytes, length: int) -> None:
         (fmt(48_000, 6, extensible=True), RawFormat("pcm_s16le", 48_000, 6)),
         (fmt(8_000, 1, tag=7, bits=8), RawFormat("mulaw", 8_000, 1)),
         (fmt(8_000, 2, tag=6, bits=8, extensible=True), RawFormat("alaw", 8_000, 2)),
+        (fmt(16_000, bits=8), RawFormat("pcm_u8", 16_000)),
+        (fmt(16_000, bits=20), RawFormat("pcm_s24le", 16_000)),
+        (fmt(16_000, bits=24), RawFormat("pcm_s24le", 16_000)),
+        (fmt(16_000, 3, bits=32, extensible=True), RawFormat("pcm_s32le", 16_000, 3)),
+        (fmt(16_000, tag=3, bits=32), RawFormat("pcm_f32le", 16_000)),
+        (fmt(16_000, tag=3, bits=64, extensible=True), RawFormat("pcm_f64le", 16_000)),
     ],
 )
 def test_formats_that_are_understood(header: bytes, form: RawFormat) -> None:
@@ -127,10 +134,8 @@ def test_formats_that_are_understood(header: bytes, form: RawFormat) -> None:
 @pytest.mark.parametrize(
     ("header", "seen"),
     [
-        (fmt(16_000, bits=24), "24-bit PCM"),
-        (fmt(16_000, bits=8), "8-bit PCM"),
-        (fmt(16_000, tag=3, bits=32), "32-bit float"),
-        (fmt(16_000, tag=3, bits=32, extensible=True), "32-bit float"),
+        (fmt(16_000, bits=40), "40-bit PCM"),
+        (fmt(16_000, tag=3, bits=16, extensible=True), "16-bit float"),
         (fmt(16_000, tag=0x11, bits=4), "4-bit IMA ADPCM"),
         (fmt(16_000, tag=0x1234, bits=16), "16-bit format 0x1234"),
         (fmt(999), "999 samples a second"),
@@ -173,22 +178,22 @@ def test_audio_before_a_fault_comes_out_first() -> None:
 def test_bytes_after_a_refusal_are_refused_again() -> None:
     parser = WavParser()
     for _ in range(2):
-        with pytest.raises(DecodeError, match="24-bit"):
-            parser.feed(riff(fmt(16_000, bits=24), chunk(b"data", AUDIO)))
+        with pytest.raises(DecodeError, match="40-bit"):
+            parser.feed(riff(fmt(16_000, bits=40), chunk(b"data", AUDIO)))
 
 
 @pytest.mark.parametrize("length", [0, 3, 12, 30, 44])
 async def test_a_file_without_audio_is_no_error(length: int) -> None:
     decoder = WavDecoder()
-    assert (await decoder.decode(wav(speechlike(8_000, 0.1), 8_000)[:length])).shape == (1, 0)
+    samples, lost = await decoded(decoder, [wav(speechlike(8_000, 0.1), 8_000)[:length]])
+    assert (samples.shape, lost) == ((1, 0), 0)
     assert (await decoder.flush()).shape == (1, 0)
-    assert (await decoder.close()).shape == (1, 0)
     assert decoder.tracks == 1
 
 
 async def test_the_samples_are_those_of_the_file() -> None:
     samples = speechlike(16_000, 0.1, channels=2)
-    decoder = WavDecoder()
-    block = await decoder.decode(wav(samples, 16_000))
-    last = await decoder.close()
-    np.testing.assert_allclose(np.concatenate([block, last], axis=1)[0], samples.mean(axis=1) / 32768, atol=1e-7)
+    mixed, _ = await decoded(WavDecoder(), [wav(samples, 16_000)])
+    np.testing.assert_allclose(mixed[0], samples.mean(axis=1) / 32768, atol=1e-7)
+    apart, _ = await decoded(WavDecoder(separate=True), [wav(samples, 16_000)])
+    np.testing.assert_array_equal(apart, samples.T / np.float32(32768))

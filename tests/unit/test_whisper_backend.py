@@ -4,8 +4,8 @@ import re
 
 import numpy as np
 import pytest
-from tests import lj001
 
+from tests import lj001
 from transcriber.audio.pcm import SAMPLE_RATE
 from transcriber.engines.whisper_backend import Decoding, Encoded, Whisper
 from transcriber.engines.whisper_guard import token_cap, trimmed_frames

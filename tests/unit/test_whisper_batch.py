@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import pytest
-from tests.whisper_script import Line, ScriptedWhisper
 
+from tests.whisper_script import Line, ScriptedWhisper
 from transcriber.engines.engine import Job, Outcome, Recognition, Redo
 from transcriber.engines.whisper_batch import Shape, WhisperBatch
 from transcriber.engines.whisper_guard import FULL_FRAMES, token_cap, trimmed_frames

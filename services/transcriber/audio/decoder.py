@@ -1,5 +1,6 @@
-"""What a decoder is: bytes as received in, 16 kHz samples out; and which one understands a stream."""
+"""What a decoder is: bytes as received in, 16 kHz samples out; and how it says that it can't."""
 
+from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
 import numpy as np
@@ -10,20 +11,29 @@ from transcriber.events import Error
 Block = NDArray[np.float32]
 """Decoded audio, float32 in [-1, 1], shape (tracks, samples)."""
 
+ReadAt = Callable[[int, int], bytes]
+"""Bytes of the received stream, by offset and length; fewer only at its end. For formats that need the whole."""
+
 
 class DecodeError(Exception):
-    """The bytes can't be understood; carries the answer to the client."""
+    """Bytes can't be understood; carries the answer to the client. Without a close code, a stretch of audio was lost
+    and the stream goes on."""
 
     def __init__(self, error: Error) -> None:
         super().__init__(error.message)
         self.error = error
 
+    @property
+    def fatal(self) -> bool:
+        return self.error.close_code is not None
+
 
 class Decoder(Protocol):
     """Turns one stream of bytes, cut anywhere, into samples.
 
-    How bytes are cut never changes what comes out in all. A decoder that works in threads does so behind these
-    coroutines; one that only computes returns at once.
+    How bytes are cut never changes what comes out in all. Blocks last about 2 s at most, whatever a few bytes expand
+    to: what follows is decoded when the next one is asked for. A decoder that works in threads does so behind these
+    iterators; one that only computes never waits.
     """
 
     @property
@@ -31,19 +41,38 @@ class Decoder(Protocol):
         """Tracks in every block; 1 unless channels are kept apart."""
         ...
 
-    async def decode(self, data: bytes) -> Block:
-        """The samples that `data` completes.
+    def decode(self, data: bytes) -> AsyncIterator[Block]:
+        """The samples that `data` completes; to be taken to the end.
 
         Raises:
-            DecodeError: nothing can be made of the stream from here on.
+            DecodeError: nothing can be made of the stream from here on; or, when it is not `fatal`, a stretch was lost.
+                Then `decode(b"")` goes on behind it.
         """
         ...
 
     async def flush(self) -> Block:
-        """All samples that a decoder or resampler holds back, so that what was received can be made final; the stream
-        may go on."""
+        """All samples that a codec's output or a resampler holds back, so that what was received can be made final; the
+        stream may go on."""
         ...
 
-    async def close(self) -> Block:
-        """The last samples; nothing may be decoded after it."""
+    def close(self) -> AsyncIterator[Block]:
+        """The last samples; nothing may be decoded after it.
+
+        Raises:
+            DecodeError: as `decode`; after one that is not `fatal`, `close()` goes on behind it.
+        """
         ...
+
+    def release(self) -> None:
+        """Lets go of threads and files, at any time, without waiting; nothing may be decoded after it."""
+        ...
+
+
+def unsupported(message: str) -> DecodeError:
+    """The end of a stream that nothing can be made of."""
+    return DecodeError(Error("unsupported_audio", message, close_code=1003))
+
+
+def damaged() -> DecodeError:
+    """A stretch that is lost."""
+    return DecodeError(Error("audio_damaged", "A stretch of the audio is damaged and was left out."))

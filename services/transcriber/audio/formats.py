@@ -1,59 +1,61 @@
 """The table of formats: which decoder a stream gets, by what the client declared or by what its first bytes show."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from transcriber.audio.coding import MAX_CHANNELS, SAMPLE_RATES, RawFormat, encoding_named
-from transcriber.audio.decoder import Block, DecodeError, Decoder
+from transcriber.audio.coding import ENCODINGS, RawFormat, encoding_named
+from transcriber.audio.decoder import Block, DecodeError, Decoder, ReadAt
+from transcriber.audio.libav import FORMS
+from transcriber.audio.mp4 import Mp4Decoder
+from transcriber.audio.ogg import OggDemuxer
+from transcriber.audio.pushed import PushedDecoder
 from transcriber.audio.raw import RawDecoder
-from transcriber.audio.repair import repair_wav, wav_header
+from transcriber.audio.repair import au_header, repair_wav, wav_header
+from transcriber.audio.sniffing import MAGIC_BYTES, UNKNOWN, extension_of, sniff, tag_bytes
+from transcriber.audio.threaded import DecodingThreads, ThreadedDecoder
+from transcriber.audio.tracks import MAX_CHANNELS, MAX_TRACKS, SAMPLE_RATES, nothing
 from transcriber.audio.wav import WavDecoder
+from transcriber.audio.webm import WebmDemuxer
 from transcriber.events import Error, Options
 
-CONTAINERS: Mapping[str, Callable[[], Decoder]] = {"wav": WavDecoder}
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a decoder may need beside the bytes that it is given."""
+
+    separate: bool
+    read_at: ReadAt
+    threads: DecodingThreads
+
+
+def _as_it_comes(name: str) -> Callable[[Surroundings], Decoder]:
+    return lambda around: ThreadedDecoder(FORMS[name], around.threads, separate=around.separate)
+
+
+def _at_the_end(name: str) -> Callable[[Surroundings], Decoder]:
+    return lambda around: ThreadedDecoder(FORMS[name], around.threads, separate=around.separate, read_at=around.read_at)
+
+
+def _mp4(around: Surroundings) -> Decoder:
+    return Mp4Decoder(lambda: _as_it_comes("mp4")(around), lambda: _at_the_end("mp4")(around))
+
+
+CONTAINERS: Mapping[str, Callable[[Surroundings], Decoder]] = {
+    "wav": lambda around: WavDecoder(separate=around.separate),
+    "webm": lambda around: PushedDecoder(WebmDemuxer(), separate=around.separate),
+    "ogg": lambda around: PushedDecoder(OggDemuxer(), separate=around.separate),
+    "flac": _as_it_comes("flac"),
+    "mp3": _as_it_comes("mp3"),
+    "aac": _as_it_comes("aac"),
+    "mp4": _mp4,
+    "aiff": _as_it_comes("aiff"),
+    "au": _as_it_comes("au"),
+    "amr": _as_it_comes("amr"),
+    "caf": _at_the_end("caf"),
+    "avi": _at_the_end("avi"),
+    "asf": _at_the_end("asf"),
+}
 """Formats that show themselves, by name."""
-
-RAW_ENCODINGS = ("pcm_s16le", "mulaw", "alaw")
-
-MAGIC_BYTES = 12
-"""How many first bytes show what a stream is."""
-
-UNKNOWN = "unknown"
-
-_MAGICS: tuple[tuple[str, tuple[tuple[int, bytes], ...]], ...] = (
-    ("wav", ((0, b"RIFF"), (8, b"WAVE"))),
-    ("wav", ((0, b"RF64"), (8, b"WAVE"))),
-    ("wav", ((0, b"BW64"), (8, b"WAVE"))),
-    ("webm", ((0, b"\x1a\x45\xdf\xa3"),)),
-    ("ogg", ((0, b"OggS"),)),
-    ("flac", ((0, b"fLaC"),)),
-    ("mp3", ((0, b"ID3"),)),
-    ("mp4", ((4, b"ftyp"),)),
-    ("aiff", ((0, b"FORM"), (8, b"AIF"))),
-    ("caf", ((0, b"caff"),)),
-    ("amr", ((0, b"#!AMR"),)),
-    ("au", ((0, b".snd"),)),
-)
-"""Name, and the bytes that stand at each offset; those without a decoder are known so that a refusal can name them."""
-
-
-def sniff(head: bytes) -> str | None:
-    """The container that `head`, the first bytes of a stream, shows; `UNKNOWN` when it is none, None while there are
-    fewer than `MAGIC_BYTES`."""
-    if len(head) < MAGIC_BYTES:
-        return None
-    for name, parts in _MAGICS:
-        if all(head.startswith(part, offset) for offset, part in parts):
-            return name
-    return "mp3" if _is_mpeg_frame(head) else UNKNOWN
-
-
-def _is_mpeg_frame(head: bytes) -> bool:
-    """Eleven set bits, layer III, a bit rate and a sample rate that exist."""
-    sync = head[0] == 0xFF and head[1] & 0xE6 == 0xE2 and head[1] & 0x18 != 0x08
-    return sync and head[2] >> 4 not in (0, 0xF) and head[2] & 0x0C != 0x0C
 
 
 def refusal(options: Options) -> Error | None:
@@ -61,15 +63,16 @@ def refusal(options: Options) -> Error | None:
     if options.encoding is None or options.encoding.lower() in CONTAINERS:
         return None
     if encoding_named(options.encoding) is None:
-        known = ", ".join((*RAW_ENCODINGS, *CONTAINERS))
+        known = ", ".join((*ENCODINGS, *CONTAINERS))
         return Error("invalid_field", f"This encoding is not known; known are: {known}.", field="encoding")
     if options.sample_rate is None:
         return Error("missing_field", "Raw samples need their sample_rate declared.", field="sample_rate")
     low, high = SAMPLE_RATES
     if not low <= options.sample_rate <= high:
         return Error("invalid_field", f"The sample_rate must be {low} to {high}.", field="sample_rate")
-    if not 1 <= (1 if options.channels is None else options.channels) <= MAX_CHANNELS:
-        return Error("invalid_field", f"The number of channels must be 1 to {MAX_CHANNELS}.", field="channels")
+    most = MAX_TRACKS if options.separate_channels else MAX_CHANNELS
+    if not 1 <= (1 if options.channels is None else options.channels) <= most:
+        return Error("invalid_field", f"The number of channels must be 1 to {most}.", field="channels")
     return None
 
 
@@ -81,8 +84,12 @@ def declared_format(options: Options) -> RawFormat | None:
     return RawFormat(encoding, options.sample_rate, 1 if options.channels is None else options.channels)
 
 
-def open_decoder(options: Options) -> Decoder:
+def open_decoder(options: Options, read_at: ReadAt, threads: DecodingThreads | None = None) -> Decoder:
     """The decoder for a stream that begins with these options.
+
+    Args:
+        read_at: reads what was received so far, for formats that are decoded as a whole.
+        threads: shared by all decoders of a process; one of its own if left out.
 
     Raises:
         DecodeError: there is none, see `refusal`.
@@ -91,43 +98,65 @@ def open_decoder(options: Options) -> Decoder:
     if error is not None:
         raise DecodeError(replace(error, close_code=1003))
     form = declared_format(options)
-    return RawDecoder(form) if form is not None else UndeclaredDecoder()
+    if form is not None:
+        return RawDecoder(form, separate=options.separate_channels)
+    return UndeclaredDecoder(Surroundings(options.separate_channels, read_at, threads or DecodingThreads()))
 
 
 class UndeclaredDecoder:
-    """Holds the first bytes until they show their container, then is its decoder."""
+    """Holds the first bytes until they show their container, then is its decoder. ID3 tags, which may stand before
+    several formats and hold pictures, are passed over."""
 
-    def __init__(self) -> None:
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
         self._head = b""
+        self._skip_bytes = 0
+        self._tagged = False
         self._decoder: Decoder | None = None
 
     @property
     def tracks(self) -> int:
         return self._decoder.tracks if self._decoder else 1
 
-    async def decode(self, data: bytes) -> Block:
-        if self._decoder is not None:
-            return await self._decoder.decode(data)
+    async def decode(self, data: bytes) -> AsyncIterator[Block]:
+        if self._decoder is None:
+            name = self._name(data)
+            if name is None:
+                return
+            if name not in CONTAINERS:
+                raise DecodeError(_unsupported(name, self._head))
+            self._decoder = CONTAINERS[name](self._around)
+            data, self._head = self._head, b""
+        async for block in self._decoder.decode(data):
+            yield block
+
+    def _name(self, data: bytes) -> str | None:
+        """What the bytes so far show, behind tags; None while more must be seen."""
         self._head += data
-        name = sniff(self._head)
-        if name is None:
-            return _nothing()
-        if name not in CONTAINERS:
-            raise DecodeError(_unsupported(name, self._head))
-        self._decoder = CONTAINERS[name]()
-        head, self._head = self._head, b""
-        return await self._decoder.decode(head)
+        position = 0
+        while True:
+            skipped = min(self._skip_bytes, len(self._head) - position)
+            position += skipped
+            self._skip_bytes -= skipped
+            first = self._head[position : position + MAGIC_BYTES]
+            name = sniff(first)
+            if name != "mp3" or not (tag := tag_bytes(first)):
+                self._head = self._head[position:]
+                return "mp3" if name == UNKNOWN and self._tagged else name
+            self._tagged, self._skip_bytes = True, tag
 
     async def flush(self) -> Block:
-        return await self._decoder.flush() if self._decoder else _nothing()
+        return await self._decoder.flush() if self._decoder else nothing()
 
-    async def close(self) -> Block:
+    async def close(self) -> AsyncIterator[Block]:
         """Too few bytes to show anything hold no audio either."""
-        return await self._decoder.close() if self._decoder else _nothing()
+        if self._decoder is not None:
+            async for block in self._decoder.close():
+                yield block
 
-
-def _nothing() -> Block:
-    return np.empty((1, 0), np.float32)
+    def release(self) -> None:
+        if self._decoder is not None:
+            self._decoder.release()
 
 
 def _unsupported(name: str, head: bytes) -> Error:
@@ -135,7 +164,7 @@ def _unsupported(name: str, head: bytes) -> Error:
     message = (
         f"The audio starts with {head[:MAGIC_BYTES].hex(' ')} and {seen}. "
         f"Understood: {', '.join(CONTAINERS)}; declare raw samples with encoding=pcm_s16le&sample_rate=16000 "
-        f"(or {', '.join(RAW_ENCODINGS[1:])}; in the query or in a start message)."
+        f"(or {', '.join(ENCODINGS[1:])}; in the query or in a start message)."
     )
     return Error("unsupported_audio", message, close_code=1003)
 
@@ -156,9 +185,10 @@ def finish_recording(options: Options, head: bytes, total_bytes: int) -> Finishe
         head: its first bytes: as many as there are up to `wav.MAX_HEADER_BYTES`.
     """
     form = declared_format(options)
+    if form is not None and form.encoding == "pcm_s16be":
+        return Finished("au", au_header(form, total_bytes))
     if form is not None:
         return Finished("wav", wav_header(form, total_bytes))
-    name = sniff(head)
-    if name == "wav":
+    if sniff(head) == "wav":
         return Finished("wav", repair_wav(head, total_bytes), len(head))
-    return Finished("bin" if name in (None, UNKNOWN) else name)
+    return Finished(extension_of(head))

@@ -1,4 +1,4 @@
-"""WAV headers for recordings whose size is known at last: new for raw samples, corrected for streamed files."""
+"""Headers for recordings whose size is known at last: new for raw samples, corrected for streamed files."""
 
 import struct
 
@@ -7,14 +7,20 @@ from transcriber.audio.coding import Encoding, RawFormat
 _UNKNOWN = 0xFFFFFFFF
 """What a size field holds when 32 bits are too few; players then read to the end."""
 
-_FORMAT_TAGS: dict[Encoding, int] = {"pcm_s16le": 1, "alaw": 6, "mulaw": 7}
+_FORMAT_TAGS: dict[Encoding, int] = {"pcm_f32le": 3, "pcm_f64le": 3, "alaw": 6, "mulaw": 7}
+"""All others are PCM."""
+
+_PCM = 1
+
+_AU_PCM_16 = 3
 
 
 def wav_header(form: RawFormat, data_bytes: int) -> bytes:
     """What makes a WAV file of `data_bytes` of raw samples when put before them."""
+    tag = _FORMAT_TAGS.get(form.encoding, _PCM)
     layout = struct.pack(
         "<HHIIHH",
-        _FORMAT_TAGS[form.encoding],
+        tag,
         form.channels,
         form.sample_rate,
         form.sample_rate * form.frame_bytes,
@@ -22,13 +28,18 @@ def wav_header(form: RawFormat, data_bytes: int) -> bytes:
         form.sample_bytes * 8,
     )
     chunks = _chunk(b"fmt ", layout)
-    if form.encoding != "pcm_s16le":
+    if tag != _PCM:
         # All formats but PCM need the size of their (empty) extension, and a `fact` chunk.
         chunks = _chunk(b"fmt ", layout + bytes(2))
         chunks += _chunk(b"fact", struct.pack("<I", _field(data_bytes // form.frame_bytes)))
     size = 4 + len(chunks) + 8 + data_bytes
     riff = struct.pack("<4sI4s", b"RIFF", _field(size), b"WAVE")
     return riff + chunks + struct.pack("<4sI", b"data", _field(data_bytes))
+
+
+def au_header(form: RawFormat, data_bytes: int) -> bytes:
+    """What makes an AU file of big-endian 16-bit samples when put before them: WAV has none."""
+    return struct.pack(">4s5I", b".snd", 24, _field(data_bytes), _AU_PCM_16, form.sample_rate, form.channels)
 
 
 def repair_wav(head: bytes, total_bytes: int) -> bytes:

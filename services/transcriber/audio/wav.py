@@ -1,13 +1,11 @@
 """WAV as it is streamed: sizes may be missing or wrong, and messages cut it anywhere."""
 
 import struct
-from collections.abc import Generator
+from collections.abc import AsyncIterator, Generator, Iterator
 
-import numpy as np
-
-from transcriber.audio.coding import MAX_CHANNELS, SAMPLE_RATES, Encoding, RawFormat, SampleStream
-from transcriber.audio.decoder import Block, DecodeError
-from transcriber.events import Error
+from transcriber.audio.coding import Encoding, RawFormat, SampleStream
+from transcriber.audio.decoder import Block, DecodeError, unsupported
+from transcriber.audio.tracks import MAX_CHANNELS, SAMPLE_RATES, nothing
 
 MAX_HEADER_BYTES = 1024 * 1024
 """How far into a file its audio may begin. What lies before is skipped, not held."""
@@ -28,7 +26,16 @@ _EXTENSIBLE = 0xFFFE
 _GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
 """What every KSDATAFORMAT_SUBTYPE has after its two bytes of format tag."""
 
-_ENCODINGS: dict[tuple[int, int], Encoding] = {(1, 16): "pcm_s16le", (6, 8): "alaw", (7, 8): "mulaw"}
+_ENCODINGS: dict[tuple[int, int], Encoding] = {
+    (1, 8): "pcm_u8",
+    (1, 16): "pcm_s16le",
+    (1, 24): "pcm_s24le",
+    (1, 32): "pcm_s32le",
+    (3, 32): "pcm_f32le",
+    (3, 64): "pcm_f64le",
+    (6, 8): "alaw",
+    (7, 8): "mulaw",
+}
 """By format tag and bits per sample."""
 _TAG_NAMES = {1: "PCM", 2: "Microsoft ADPCM", 3: "float", 6: "A-law", 7: "µ-law", 0x11: "IMA ADPCM", 0x31: "GSM"}
 
@@ -100,7 +107,7 @@ class WavParser:
     def _parse(self) -> Steps:
         yield from self._await(12)
         if not self._begin_file() and not self._ended:
-            raise _unsupported("The bytes are no WAV file.")
+            raise unsupported("The bytes are no WAV file.")
         while (yield from self._reach_data()):
             self._in_header = False
             self._has_audio = True
@@ -135,7 +142,7 @@ class WavParser:
             if not self._in_header and not self._is_chunk(bytes(self._waiting[:8])):
                 return False
             if not _is_name(name):
-                raise _unsupported("The WAV header is damaged.")
+                raise unsupported("The WAV header is damaged.")
             self._take(8)
             if name == b"data":
                 self._begin_data(size)
@@ -144,7 +151,7 @@ class WavParser:
 
     def _take_chunk(self, name: bytes, size: int) -> Steps:
         if self._in_header and self._position + size > self._file_start + MAX_HEADER_BYTES:
-            raise _unsupported(f"The WAV header does not end within {MAX_HEADER_BYTES} bytes.")
+            raise unsupported(f"The WAV header does not end within {MAX_HEADER_BYTES} bytes.")
         wanted = {b"fmt ": _FMT_BYTES, b"ds64": _DS64_BYTES}.get(name, 0)
         content_bytes = min(size, wanted)
         yield from self._await(content_bytes)
@@ -158,12 +165,12 @@ class WavParser:
 
     def _set_form(self, form: RawFormat) -> None:
         if self._has_audio and form != self.form:
-            raise _unsupported("The format changes from one WAV file of the stream to the next.")
+            raise unsupported("The format changes from one WAV file of the stream to the next.")
         self.form = form
 
     def _begin_data(self, size: int) -> None:
         if self.form is None:
-            raise _unsupported("The WAV file has no 'fmt ' chunk before its audio.")
+            raise unsupported("The WAV file has no 'fmt ' chunk before its audio.")
         long = self._long_data_bytes if size == 0xFFFFFFFF else None
         self._data_bytes = size if long is None else long
 
@@ -226,49 +233,54 @@ def _is_name(name: bytes) -> bool:
 def _parse_format(content: bytes) -> RawFormat:
     """What a `fmt ` chunk says; the sizes that follow from it are computed, not believed."""
     if len(content) < 16:
-        raise _unsupported("The 'fmt ' chunk of the WAV file is too short.")
+        raise unsupported("The 'fmt ' chunk of the WAV file is too short.")
     tag, channels, sample_rate, _, _, bits = struct.unpack("<HHIIHH", content[:16])
     if tag == _EXTENSIBLE and len(content) == _FMT_BYTES and content[26:40] == _GUID_TAIL:
         (tag,) = struct.unpack("<H", content[24:26])
-    encoding = _ENCODINGS.get((tag, bits))
+    # Samples of 12 or 20 bits fill the upper bits of whole bytes.
+    encoding = _ENCODINGS.get((tag, -(-bits // 8) * 8))
     if encoding is None:
         seen = f"{bits}-bit {_TAG_NAMES.get(tag, f'format {tag:#06x}')}"
-        raise _unsupported(f"The WAV file holds {seen}; 16-bit PCM, µ-law and A-law are understood.")
+        raise unsupported(f"The WAV file holds {seen}; PCM, floats, µ-law and A-law are understood.")
     if not SAMPLE_RATES[0] <= sample_rate <= SAMPLE_RATES[1]:
         low, high = SAMPLE_RATES
-        raise _unsupported(f"The WAV file has {sample_rate} samples a second; {low} to {high} are understood.")
+        raise unsupported(f"The WAV file has {sample_rate} samples a second; {low} to {high} are understood.")
     if not 1 <= channels <= MAX_CHANNELS:
-        raise _unsupported(f"The WAV file has {channels} channels; 1 to {MAX_CHANNELS} are understood.")
+        raise unsupported(f"The WAV file has {channels} channels; 1 to {MAX_CHANNELS} are understood.")
     return RawFormat(encoding, sample_rate, channels)
 
 
-def _unsupported(message: str) -> DecodeError:
-    return DecodeError(Error("unsupported_audio", message, close_code=1003))
-
-
 class WavDecoder:
-    """16-bit PCM, µ-law and A-law in RIFF/WAVE, mixed down to mono."""
+    """PCM of 8 to 32 bits, floats, µ-law and A-law in RIFF/WAVE."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, separate: bool = False) -> None:
+        self._separate = separate
         self._parser = WavParser()
         self._stream: SampleStream | None = None
 
     @property
     def tracks(self) -> int:
-        return 1
+        return self._stream.tracks if self._stream else 1
 
-    async def decode(self, data: bytes) -> Block:
-        return self._samples(self._parser.feed(data))
+    async def decode(self, data: bytes) -> AsyncIterator[Block]:
+        for block in self._blocks(self._parser.feed(data)):
+            yield block
 
     async def flush(self) -> Block:
         """All that is known to be audio: up to 13 bytes at the declared end of it wait for the next."""
-        return self._stream.flush() if self._stream else np.empty((1, 0), np.float32)
+        return self._stream.flush() if self._stream else nothing()
 
-    async def close(self) -> Block:
-        last = self._samples(self._parser.end())
-        return np.concatenate([last, await self.flush()], axis=1)
+    async def close(self) -> AsyncIterator[Block]:
+        for block in self._blocks(self._parser.end()):
+            yield block
+        last = await self.flush()
+        if last.shape[1]:
+            yield last
 
-    def _samples(self, audio: bytes) -> Block:
+    def release(self) -> None:
+        return None
+
+    def _blocks(self, audio: bytes) -> Iterator[Block]:
         if audio and self._stream is None and self._parser.form is not None:
-            self._stream = SampleStream(self._parser.form)
-        return self._stream.feed(audio) if self._stream else np.empty((1, 0), np.float32)
+            self._stream = SampleStream(self._parser.form, separate=self._separate)
+        return self._stream.feed(audio) if self._stream else iter(())

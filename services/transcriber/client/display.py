@@ -13,6 +13,8 @@ DEFAULT_WIDTH = 80
 
 _DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
 _CLEAR_LINE = "\r\x1b[K"
+_UNPRINTABLE = frozenset(("Cc", "Cs", "Zl", "Zp"))
+"""Unicode's categories of control characters, halves of characters, and ends of lines."""
 
 
 class Display:
@@ -56,7 +58,7 @@ class Display:
     def complain(self, code: str, message: str) -> None:
         """One line for people and logs, whatever else is shown."""
         self.clear()
-        print(f"transcriber: {code}: {printable(message)}", file=self._err, flush=True)
+        print(printable(f"transcriber: {code}: {message}"), file=self._err, flush=True)
 
     def close(self, complete: Complete | None = None) -> None:
         """Take away what moves, and sum up."""
@@ -75,7 +77,7 @@ class Display:
 
     def _write_line(self, line: str) -> None:
         self.clear()
-        self._out.write(line + "\n")
+        self._out.write(line.encode(errors="replace").decode() + "\n")
         self._out.flush()
 
     def _draw(self) -> None:
@@ -144,7 +146,7 @@ def clock(seconds: float) -> str:
 
 def printable(text: str) -> str:
     """One line of `text` without control characters: no server moves the cursor or ends the line."""
-    kept = "".join(" " if unicodedata.category(character) in ("Cc", "Zl", "Zp") else character for character in text)
+    kept = "".join(" " if unicodedata.category(character) in _UNPRINTABLE else character for character in text)
     return " ".join(kept.split())
 
 

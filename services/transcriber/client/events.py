@@ -4,7 +4,8 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from types import UnionType
+from typing import Any, cast, get_args, get_origin, get_type_hints
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +177,9 @@ _CLASSES: Mapping[str, type[Event]] = {
     "complete": Complete,
 }
 
+_LARGEST_NUMBER = 2**53
+"""What every JSON reader keeps exactly, and more than any session has of anything."""
+
 _WIRE_NAMES: Mapping[type[Event], Mapping[str, str]] = {
     Warned: {"text": "message"},
     Failed: {"text": "message"},
@@ -190,7 +194,10 @@ def parse(text: str) -> Event:
     Raises:
         ValueError: it is no message of the native protocol.
     """
-    values: object = json.loads(text)
+    try:
+        values: object = json.loads(text)
+    except RecursionError:
+        raise ValueError("a message is nested too deeply") from None
     if not isinstance(values, dict):
         raise ValueError("a message must be a JSON object")  # noqa: TRY004 - one class for all that is unreadable
     message = cast("dict[str, Any]", values)
@@ -207,11 +214,12 @@ def parse(text: str) -> Event:
 def _arguments(cls: type[Event], message: dict[str, Any]) -> dict[str, Any]:
     """The constructor's arguments; what the server leaves out or sends as null keeps its default."""
     wire_names = _WIRE_NAMES.get(cls, {})
+    hints = get_type_hints(cls)
     arguments: dict[str, Any] = {"message": message}
     for name in (declared.name for declared in dataclasses.fields(cls) if declared.name != "message"):
         value = message.get(wire_names.get(name, name))
         if value is not None:
-            arguments[name] = _value(name, value)
+            arguments[name] = _checked(_value(name, value), hints[name])
     return arguments
 
 
@@ -227,4 +235,21 @@ def _value(name: str, value: Any) -> Any:
 
 def _build(cls: type[Word | Storage], values: dict[str, Any]) -> Word | Storage:
     """One nested object, without the fields that are newer than this client."""
-    return cls(**{known.name: values[known.name] for known in dataclasses.fields(cls) if known.name in values})
+    hints = get_type_hints(cls)
+    return cls(**{name: _checked(values[name], hint) for name, hint in hints.items() if name in values})
+
+
+def _checked(value: Any, hint: Any) -> Any:
+    if not _fits(value, hint):
+        raise TypeError
+    return value
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value from JSON is what a field declares; what a mapping holds is not looked at."""
+    if isinstance(hint, UnionType):
+        return any(_fits(value, option) for option in get_args(hint))
+    if hint in (int, float):
+        number = isinstance(value, int if hint is int else int | float) and not isinstance(value, bool)
+        return number and abs(value) <= _LARGEST_NUMBER
+    return isinstance(value, get_origin(hint) or hint)

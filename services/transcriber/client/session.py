@@ -212,7 +212,7 @@ async def _open(url: str, api_key: str | None, timeout_seconds: float) -> Client
         )
     except InvalidStatus as refusal:
         response = refusal.response
-        raise _refused(response.status_code, response.reason_phrase, bytes(response.body or b"")) from None
+        raise refused(response.status_code, response.reason_phrase, bytes(response.body or b"")) from None
     except (InvalidURI, ValueError):
         raise ConnectionFailed("invalid_url", f"{_place(url)} is no WebSocket address (ws:// or wss://)") from None
     except TimeoutError:
@@ -221,13 +221,13 @@ async def _open(url: str, api_key: str | None, timeout_seconds: float) -> Client
         raise ConnectionFailed("connection_failed", f"cannot connect to {_place(url)}: {failure}") from failure
 
 
-def _refused(status: int, reason: str, body: bytes) -> Refused:
+def refused(status: int, reason: str, body: bytes) -> Refused:
     """A refusal in the words of the server, or, when something before it answers, by its HTTP status."""
     try:
         error: object = json.loads(body)["error"]
         fields = cast("Mapping[str, object]", error)
         code, message, field = fields["code"], fields["message"], fields.get("field")
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return Refused(status, f"http_{status}", f"the server answered {status} {reason}".rstrip())
     return Refused(status, str(code), str(message), None if field is None else str(field))
 

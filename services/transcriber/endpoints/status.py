@@ -1,14 +1,15 @@
-"""`GET /health` and `GET /live`: whether to send new sessions here, and whether the process works at all."""
+"""`GET /health`, `GET /live`, `GET /metrics`: whether to send sessions here, whether it works, and how it is doing."""
 
 from collections.abc import Callable
 
-from quart import Blueprint
+from quart import Blueprint, Response, request
 
 import transcriber
+from transcriber.metrics import Metrics
 
 
-def status(draining: Callable[[], bool]) -> Blueprint:
-    """The routes of a service that tells when it is draining."""
+def status(draining: Callable[[], bool], metrics: Callable[[], Metrics]) -> Blueprint:
+    """The routes of a service that tells when it is draining, and what it counts."""
     blueprint = Blueprint("status", __name__)
 
     async def health() -> tuple[dict[str, str], int]:
@@ -19,6 +20,11 @@ def status(draining: Callable[[], bool]) -> Blueprint:
     async def live() -> dict[str, str]:
         return {"status": "ok", "version": transcriber.__version__}
 
+    async def counted() -> Response:
+        text, content_type = metrics().exposition(request.headers.get("Accept", ""))
+        return Response(text, content_type=content_type)
+
     blueprint.add_url_rule("/health", view_func=health)
     blueprint.add_url_rule("/live", view_func=live)
+    blueprint.add_url_rule("/metrics", view_func=counted)
     return blueprint

@@ -1,8 +1,10 @@
 """What an answer of the transcription API says: text, words with times where there are some, and whether to believe it.
 Pure."""
 
+import itertools
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
 import openai
@@ -17,6 +19,8 @@ _DENSE = 2.4
 _DOUBTFUL_LOG_PROBABILITY = -1.0
 """Mean over tokens: of a whole text, or of a segment in which Whisper finds it likely, too, that nobody speaks."""
 _NO_SPEECH_PROBABILITY = 0.6
+_MAX_BYTES = 1 << 20
+"""An answer with all that can be asked for has a hundredth of it."""
 _LATE_SECONDS = 1.0
 """Word times so far after the end of the audio are in another unit."""
 
@@ -73,6 +77,8 @@ def read(body: bytes, *, seconds: float, language: str | None) -> Recognition:
     Raises:
         ValueError: it is no answer.
     """
+    if len(body) > _MAX_BYTES:
+        raise ValueError("too long for an answer")
     answer = _Answer.model_validate_json(body)
     language = language or answer.detected
     text, words = _believed(answer)
@@ -92,11 +98,19 @@ def _believed(answer: _Answer) -> tuple[str, Sequence[_TimedWord]]:
     if len(kept) == len(segments):
         return answer.text.strip(), words
     text = " ".join(segment.text.strip() for segment in kept)
-    return text, [word for word in words if any(_within(word, segment) for segment in kept)]
+    return text, list(_within(words, kept))
 
 
-def _within(word: _TimedWord, segment: _Segment) -> bool:
-    return segment.start <= (word.start + word.end) / 2 <= segment.end
+def _within(words: Sequence[_TimedWord], segments: Sequence[_Segment]) -> Iterator[_TimedWord]:
+    """The words whose middle is in one of the segments."""
+    ordered = sorted((segment.start, segment.end) for segment in segments)
+    starts = [start for start, _ in ordered]
+    ends = list(itertools.accumulate((end for _, end in ordered), max))
+    for word in words:
+        middle = (word.start + word.end) / 2
+        begun = bisect_right(starts, middle)
+        if begun and middle <= ends[begun - 1]:
+            yield word
 
 
 def _without_loop(text: str, language: str | None) -> str:

@@ -94,13 +94,26 @@ def _plain(words: Sequence[str]) -> list[str]:
     return ["".join(filter(str.isalnum, word.casefold())) or word.strip() for word in words]
 
 
+def _runs(words: Sequence[str]) -> list[int]:
+    """For each place, how many words from there on are those at the beginning (the Z-function: in linear time)."""
+    runs = [0] * len(words)
+    start = stop = 0
+    for place in range(1, len(words)):
+        run = min(runs[place - start], max(0, stop - place))
+        while place + run < len(words) and words[run] == words[place + run]:
+            run += 1
+        runs[place] = run
+        if place + run > stop:
+            start, stop = place, place + run
+    return runs
+
+
 def _surplus(words: Sequence[str], *, more: int) -> int:
     """The longest stretch at the end that comes after its first copy, whatever the phrase's length."""
     surplus = 0
+    runs = _runs(words[::-1])
     for period in range(1, len(words) // 2 + 1):
-        run = 0
-        while run < len(words) - period and words[-1 - run] == words[-1 - run - period]:
-            run += 1
+        run = runs[period]
         if run + period >= (_SUSPECT_COPIES.get(period, 2) + more) * period:
             surplus = max(surplus, run)
     return surplus

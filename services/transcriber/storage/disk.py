@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from transcriber.storage.files import TempFolder, link_or_move, sync_folder, write_durably
+from transcriber.storage.keys import RESERVED, parts_of
 from transcriber.storage.store import Conflict, Item, NotFound, StoreError, Upload
 
 _T = TypeVar("_T")
 
-TEMP = ".tmp"
+TEMP = RESERVED
 """The folder of unfinished files, in the root: a rename out of it stays within the file system."""
 
 _RETRYABLE = frozenset(
@@ -108,10 +109,7 @@ class DiskStore:
         await _in_thread("The store was not closed", self._temp.remove)
 
     def _path(self, key: str) -> Path:
-        parts = key.split("/")
-        if "\0" in key or any(part in ("", ".", "..") for part in parts) or parts[0].casefold() == TEMP:
-            raise StoreError(f"{key!r} can't be a key")
-        return self._root.joinpath(*parts)
+        return self._root.joinpath(*parts_of(key))
 
     def _move(
         self, temp: Path, key: str, path: Path, *, if_none_match: bool = False, if_match: str | None = None

@@ -50,7 +50,12 @@ def read_fields(values: Mapping[str, object], fields: Mapping[str, Field], where
     Raises:
         FieldError: the first name or value that is wrong.
     """
-    return {name: _read_field(name, value, fields, where) for name, value in values.items()}
+    options = {name: _read_field(name, value, fields, where) for name, value in values.items()}
+    if options.get("channels") == _SEPARATE:
+        if options.get("separate_channels") is False:
+            raise FieldError("invalid_field", "`channels` and `separate_channels` contradict each other.", "channels")
+        options |= {"channels": None, "separate_channels": True}
+    return options
 
 
 def read_query(pairs: Sequence[tuple[str, str]], fields: Mapping[str, Field]) -> dict[str, Any]:
@@ -210,12 +215,33 @@ def _keywords(count: int, limit: int) -> Field:
     return Field(f"a list of at most {count} words or phrases of 1 to {limit} characters", read, parse)
 
 
+_SEPARATE = "separate"
+
+
+def _channels(high: int) -> Field:
+    count = _whole(1, high)
+
+    def read(value: object) -> int | str:
+        return _SEPARATE if value == _SEPARATE else count.read(value)
+
+    def parse(text: str) -> object:
+        return text if text == _SEPARATE else parse_json(text)
+
+    return Field(f"{count.allowed} or {_SEPARATE}", read, parse, nullable=True)
+
+
 OPTIONS: Mapping[str, Field] = {
     "encoding": _choice(
-        ("wav", "pcm_s16le", "mulaw", "alaw"), {"linear16": "pcm_s16le", "ulaw": "mulaw"}, nullable=True
+        (
+            *("wav", "webm", "ogg", "flac", "mp3", "aac", "mp4", "aiff", "au", "amr", "caf", "avi", "asf"),
+            *("pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s32le", "pcm_u8", "pcm_f32le", "pcm_f64le", "mulaw", "alaw"),
+        ),
+        {"linear16": "pcm_s16le", "ulaw": "mulaw"},
+        nullable=True,
     ),
     "sample_rate": _whole(1000, 192_000, nullable=True),
-    "channels": _whole(1, 32, nullable=True),
+    "channels": _channels(32),
+    "separate_channels": _flag(),
     "language": _language(),
     "prompt": _text(2000),
     "keywords": _keywords(100, 80),

@@ -107,7 +107,7 @@ class NativeProtocol:
         """One message, and a `warning` before the first transcription that has no `full_text`."""
         messages: list[str] = []
         if isinstance(event, Transcription) and self._outgrown_by(event.text):
-            messages.append(_json({"type": "warning", **asdict(_TOO_LONG)}))
+            messages.append(_json({"type": "warning", **_known(asdict(_TOO_LONG))}))
         kind = _known({"type": _TYPES[type(event)], "number": number})
         return [*messages, _json(kind | self._body(event))]
 
@@ -123,6 +123,8 @@ class NativeProtocol:
                 return _failed(event)
             case Complete():
                 return _complete(event)
+            case Warned():
+                return _known(asdict(event))
             case _:
                 return asdict(event)
 

@@ -1,0 +1,113 @@
+"""What it costs to decode each format as it comes, and how soon.
+
+    make bench-formats ARGS="--seconds 20 --streams 20"
+
+Synthetic sound is encoded by FFmpeg, and decoded in messages of 100 ms as a live client sends them. CPU is that of the
+whole process for one stream, in milliseconds per second of audio; memory what a stream adds while many are half
+decoded; delay the most audio that was given and had not come out. A minute or two.
+"""
+
+import argparse
+import asyncio
+import gc
+import platform
+import resource
+import time
+from collections.abc import Callable
+
+import av
+import numpy as np
+import psutil
+
+from tests.corpus import RECIPES, WAVS, encoded, wav_of
+from transcriber.audio.decoder import Decoder
+from transcriber.audio.formats import open_decoder
+from transcriber.audio.pcm import SAMPLE_RATE
+from transcriber.audio.threaded import DecodingThreads
+from transcriber.events import Options
+
+MESSAGE_SECONDS = 0.1
+
+
+def streams(seconds: float) -> dict[str, Callable[[], bytes]]:
+    """Every format by name."""
+    wavs = {f"wav {name}": lambda name=name: wav_of(name, 16_000, seconds) for name in WAVS}
+    return {**wavs, **{name: lambda name=name: encoded(name, seconds) for name in RECIPES}}
+
+
+def opened(stream: bytes, threads: DecodingThreads) -> Decoder:
+    return open_decoder(Options(), lambda offset, count: stream[offset : offset + count], threads)
+
+
+def messages(stream: bytes, seconds: float) -> list[bytes]:
+    size = max(1, round(len(stream) * MESSAGE_SECONDS / seconds))
+    return [stream[start : start + size] for start in range(0, len(stream), size)]
+
+
+async def taken(decoder: Decoder, message: bytes) -> int:
+    return sum([block.shape[1] async for block in decoder.decode(message)])
+
+
+async def cost(stream: bytes, seconds: float) -> tuple[float, float]:
+    """CPU milliseconds per second of audio; the longest that audio was held before it came out, in seconds."""
+    decoder = opened(stream, DecodingThreads())
+    began, given, samples, delay = _cpu_seconds(), 0.0, 0, 0.0
+    for message in messages(stream, seconds):
+        samples += await taken(decoder, message)
+        given += MESSAGE_SECONDS
+        delay = max(delay, given - samples / SAMPLE_RATE)
+    samples += sum([block.shape[1] async for block in decoder.close()])
+    decoder.release()
+    return 1000 * (_cpu_seconds() - began) * SAMPLE_RATE / samples, delay
+
+
+async def memory(stream: bytes, seconds: float, count: int) -> float:
+    """KiB that each of `count` streams adds when it is half decoded."""
+    threads, process = DecodingThreads(count), psutil.Process()
+    half = messages(stream, seconds)[: round(seconds / MESSAGE_SECONDS / 2)]
+    gc.collect()
+    before = process.memory_info().rss
+    decoders = [opened(stream, threads) for _ in range(count)]
+    for decoder in decoders:
+        for message in half:
+            await taken(decoder, message)
+    gc.collect()
+    added = process.memory_info().rss - before
+    for decoder in decoders:
+        decoder.release()
+    return added / count / 1024
+
+
+def _cpu_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=20, help="length of each stream")
+    parser.add_argument("--streams", type=int, default=20, help="streams at once, for memory")
+    parser.add_argument("--rounds", type=int, default=3, help="times that CPU is measured; the median counts")
+    arguments = parser.parse_args()
+    began = time.monotonic()
+    made = {name: make() for name, make in streams(arguments.seconds).items()}
+    for stream in made.values():
+        await cost(stream, arguments.seconds)  # imports and first allocations count for nobody
+    rounds = [{name: await cost(s, arguments.seconds) for name, s in made.items()} for _ in range(arguments.rounds)]
+    print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, PyAV {av.__version__}")
+    print(f"{arguments.seconds:g} s each, {arguments.streams} streams for memory\n")
+    print("| format | kbit/s | CPU ms per s | of WAV | KiB per stream | delay s |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    wav = float(np.median([measured["wav 16 bits"][0] for measured in rounds]))
+    for name, stream in made.items():
+        cpu = float(np.median([measured[name][0] for measured in rounds]))
+        size = await memory(stream, arguments.seconds, arguments.streams)
+        at_end = name in RECIPES and RECIPES[name].at_end
+        delay = "at the end" if at_end else f"{rounds[0][name][1]:.1f}"
+        rate = len(stream) * 8 / arguments.seconds / 1000
+        print(f"| {name} | {rate:.0f} | {cpu:.2f} | {cpu / wav:.1f} | {size:.0f} | {delay} |")
+    print(f"\nTook {time.monotonic() - began:.0f} s.")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

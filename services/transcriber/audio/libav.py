@@ -1,0 +1,188 @@
+"""What FFmpeg's demuxers may do here: the formats and codecs that are let in, and nothing opened beside the stream."""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, NoReturn, Protocol
+
+import av
+from av import AudioFrame, AudioStream
+from av.container import InputContainer
+from av.error import FFmpegError
+
+from transcriber.audio.allowance import check_cost
+from transcriber.audio.decoder import DecodeError, damaged, unsupported
+from transcriber.audio.frames import channels_of
+from transcriber.audio.pipe import READ_BYTES
+from transcriber.audio.tracks import TrackStream
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A format that FFmpeg takes apart."""
+
+    demuxer: str
+    codecs: frozenset[str]
+    timed: bool = False
+    """Whether a packet says where it belongs, so that a gap before it shows."""
+    probe_bytes: int = 5_000_000
+
+
+_PCM = frozenset(
+    f"pcm_{kind}" for kind in ("s8", "u8", "s16le", "s16be", "s24le", "s24be", "s32le", "s32be", "f32le", "f32be")
+) | {"pcm_f64be", "pcm_f64le", "pcm_mulaw", "pcm_alaw"}
+_MPEG = frozenset(("aac", "mp3float", "mp3", "mp2", "mp2float", "mp1", "mp1float", "ac3", "eac3"))
+_TELEPHONE = frozenset(("amrnb", "amrwb", "gsm_ms", "adpcm_ms", "adpcm_ima_wav", "adpcm_ima_qt"))
+
+FORMS: Mapping[str, Form] = {
+    "mp3": Form("mp3", _MPEG, probe_bytes=2048),
+    "aac": Form("aac", frozenset(("aac",)), probe_bytes=2048),
+    "flac": Form("flac", frozenset(("flac",)), timed=True, probe_bytes=2048),
+    "mp4": Form("mov", _MPEG | _PCM | _TELEPHONE | {"alac", "opus", "flac"}, timed=True),
+    "aiff": Form("aiff", _PCM, probe_bytes=2048),
+    "au": Form("au", _PCM, probe_bytes=2048),
+    "amr": Form("amr", frozenset(("amrnb", "amrwb")), probe_bytes=2048),
+    "caf": Form("caf", _PCM | _MPEG | _TELEPHONE | {"alac", "opus", "flac"}),
+    "avi": Form("avi", _MPEG | _PCM | _TELEPHONE | {"wmav1", "wmav2", "vorbis"}),
+    "asf": Form("asf", _MPEG | _PCM | {"wmav1", "wmav2", "wmavoice", "wmapro"}),
+}
+
+_FAILURES = (FFmpegError, ValueError, OSError)
+"""What PyAV raises about bytes that are not as they should be."""
+
+_GATHER_SECONDS = 1
+_GAP = Fraction(1, 10)
+"""Seconds; less is how times are rounded."""
+_MAX_ERRORS = 64
+"""Failed attempts to find the next packet, one after another."""
+
+
+class Source(Protocol):
+    """Where the bytes come from: a file-like object; `seek` and `tell` only if it can."""
+
+    read_bytes: int
+    """How many were read so far."""
+
+    def read(self, count: int, /) -> bytes: ...
+
+
+class Sink(Protocol):
+    """Where decoded audio goes."""
+
+    stream: TrackStream
+
+    def hand_over(self) -> None:
+        """All that `stream` has gathered."""
+        ...
+
+    def tell(self, problem: DecodeError) -> None: ...
+
+
+def decode_container(source: Source, form: Form, sink: Sink) -> None:
+    """Decodes the first audio stream from `source` to its end, in the thread that calls it.
+
+    Raises:
+        DecodeError: it is none that is understood, or costs too much.
+        Cancelled: `source` or `sink` raised it.
+    """
+    _Decoding(source, form, sink).run()
+
+
+def _open(source: Source, form: Form) -> InputContainer:
+    options = {
+        "codec_whitelist": ",".join(sorted(form.codecs)),
+        "format_whitelist": form.demuxer,
+        "protocol_whitelist": "",
+        "probesize": str(form.probe_bytes),
+    }
+    return av.open(
+        source,
+        mode="r",
+        format=form.demuxer,
+        container_options=options,
+        buffer_size=READ_BYTES,
+        metadata_errors="ignore",
+        io_open=_refuse,
+    )
+
+
+def _refuse(*_: Any) -> NoReturn:
+    """A stream is one file: whatever it refers to stays closed."""
+    raise PermissionError
+
+
+class _Decoding:
+    def __init__(self, source: Source, form: Form, sink: Sink) -> None:
+        self._source = source
+        self._form = form
+        self._sink = sink
+        self._seconds = 0.0
+        self._cpu_began = time.thread_time()
+
+    def run(self) -> None:
+        try:
+            container = _open(self._source, self._form)
+        except _FAILURES:
+            raise unsupported("The file is damaged, or of a kind that is not understood here.") from None
+        with container:
+            if not container.streams.audio:
+                raise unsupported("The file holds no audio.")
+            stream = container.streams.audio[0]
+            # PyAV has no context for a codec that it does not know.
+            codec = getattr(stream.codec_context, "name", "unknown")
+            if codec not in self._form.codecs:
+                raise unsupported(f"The file's audio is coded as {codec}, which is not taken here.")
+            self._decode(container, stream)
+        self._sink.hand_over()
+        if not self._seconds:
+            raise unsupported("The file holds no audio that can be decoded.")
+
+    def _decode(self, container: InputContainer, stream: AudioStream) -> None:
+        stream.codec_context.thread_count = 1
+        if stream.codec_context.name == "flac":
+            stream.codec_context.options = {"err_detect": "crccheck+explode"}
+        expected: Fraction | None = None
+        for packet in self._packets(container, stream):
+            if packet is None:
+                self._lose()
+                continue
+            if self._form.timed and packet.pts is not None and packet.time_base:
+                begin = packet.pts * packet.time_base
+                if expected is not None and begin > expected + _GAP:
+                    self._lose()
+                expected = begin
+            if expected is not None and packet.duration and packet.time_base:
+                expected += packet.duration * packet.time_base
+            try:
+                frames = packet.decode()
+            except _FAILURES:
+                self._lose()
+                continue
+            self._add(frames)
+
+    def _packets(self, container: InputContainer, stream: AudioStream) -> Iterator[Any]:
+        """Packets to the end, None for a stretch where there are none to be found."""
+        errors = 0
+        while errors < _MAX_ERRORS:
+            try:
+                for packet in container.demux(stream):
+                    errors = 0
+                    yield packet
+                return
+            except _FAILURES:
+                errors += 1
+                yield None
+
+    def _add(self, frames: list[AudioFrame]) -> None:
+        for frame in frames:
+            self._sink.stream.add(channels_of(frame), frame.sample_rate)
+            self._seconds += frame.samples / frame.sample_rate
+            if self._sink.stream.held_seconds >= _GATHER_SECONDS:
+                self._sink.hand_over()
+        check_cost(self._source.read_bytes, self._seconds, time.thread_time() - self._cpu_began)
+
+    def _lose(self) -> None:
+        self._sink.hand_over()
+        if self._seconds:
+            self._sink.tell(damaged())

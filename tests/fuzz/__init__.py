@@ -1,0 +1,1 @@
+"""Coverage-guided fuzzing of every parser that bytes from outside reach: `make fuzz`."""

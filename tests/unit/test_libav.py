@@ -1,0 +1,75 @@
+"""What FFmpeg is let do, and what it is not."""
+
+import io
+from dataclasses import replace
+
+import pytest
+
+from tests.corpus import encoded, flac_silence
+from transcriber.audio.decoder import DecodeError
+from transcriber.audio.libav import FORMS, decode_container
+from transcriber.audio.tracks import TrackStream
+
+
+class Reader(io.BytesIO):
+    @property
+    def read_bytes(self) -> int:
+        return self.tell()
+
+
+class Collector:
+    """A sink that counts."""
+
+    def __init__(self) -> None:
+        self.stream = TrackStream(separate=False)
+        self.samples = 0
+        self.largest = 0
+        self.problems: list[str] = []
+
+    def hand_over(self) -> None:
+        for block in self.stream.take():
+            self.samples += block.shape[1]
+            self.largest = max(self.largest, block.shape[1])
+
+    def tell(self, problem: DecodeError) -> None:
+        self.problems.append(problem.error.code)
+
+
+def collected(stream: bytes, name: str) -> Collector:
+    sink = Collector()
+    decode_container(Reader(stream), FORMS[name], sink)
+    sink.samples += sink.stream.flush().shape[1]
+    return sink
+
+
+def test_a_file_is_decoded_to_its_end() -> None:
+    sink = collected(encoded("mp3", 4.0), "mp3")
+    assert sink.samples > 4 * 16_000
+    assert sink.largest < 2 * 16_000
+    assert sink.problems == []
+
+
+@pytest.mark.parametrize(("stream", "name"), [("webm", "mp4"), ("mp4 fragmented", "flac"), ("ogg opus", "mp4")])
+def test_a_format_is_never_guessed(stream: str, name: str) -> None:
+    with pytest.raises(DecodeError) as caught:
+        collected(encoded(stream), name)
+    assert caught.value.error.code == "unsupported_audio"
+
+
+def test_a_codec_that_is_not_let_in_is_refused_by_name() -> None:
+    with pytest.raises(DecodeError, match="alac"):
+        decode_container(Reader(encoded("alac")), replace(FORMS["mp4"], codecs=frozenset(("aac",))), Collector())
+
+
+def test_no_form_lets_in_what_refers_to_other_files() -> None:
+    assert {form.demuxer for form in FORMS.values()}.isdisjoint(
+        {"hls", "concat", "dash", "sdp", "rtsp", "image2", "tedcaptions"}
+    )
+
+
+def test_a_bomb_is_defused() -> None:
+    """Silence in FLAC: a few bytes stand for four seconds, and ever more of them come."""
+    block = flac_silence(frames=1_000)
+    with pytest.raises(DecodeError) as caught:
+        collected(block, "flac")
+    assert caught.value.error.code == "audio_too_expensive"
