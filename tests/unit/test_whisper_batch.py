@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from tests.whisper_script import Line, ScriptedWhisper
@@ -126,6 +127,24 @@ def test_a_final_with_a_hole_is_decoded_step_by_step(line: Line, heard: str, bea
     (outcome,) = WhisperBatch(whisper, [job], replace(TRIMMED, frames=LONG)).recognize()
     assert text(outcome) == heard
     assert [asked["beam_size"] for asked in whisper.decoded] == beams
+
+
+def test_what_an_answer_leaves_out_at_the_end_is_heard_by_itself() -> None:
+    first, rest = "one two three four five six seven eight nine ten", "and the rest"
+    whisper = ScriptedWhisper({0: Line(first), 1: Line(rest)})
+    samples = np.concatenate([whisper.audio(0, 1.0), whisper.audio(1, 4.0)])
+    (heard,) = WhisperBatch(
+        whisper, [Job(samples, Options(), True, deadline=1.0)], replace(TRIMMED, frames=LONG)
+    ).recognize()
+    assert isinstance(heard, Recognition)
+    assert heard.text == f"{first} {rest}"
+    assert heard.words is not None
+    assert [(word.text, word.start, word.end) for word in heard.words[9:]] == [
+        ("ten", 0.9, 1.0),
+        ("and", 1.0, 1.1),
+        ("the", 1.1, 1.2),
+        ("rest", 1.2, 1.3),
+    ]
 
 
 def test_each_job_has_its_own_outcome() -> None:

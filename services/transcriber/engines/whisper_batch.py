@@ -25,6 +25,10 @@ Answers = dict[int, list[Piece] | None]
 """What to believe of the answer in each row; None: nothing, before the audio was heard with the full window."""
 
 
+_LEAST_PROGRESS_SECONDS = 0.5
+"""An answer that goes less far says nothing of where the next would begin; bounds how often one is asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """What the jobs of a batch have in common: all that an answer depends on beside the audio itself."""
@@ -92,7 +96,7 @@ class WhisperBatch:
         """An answer that still stops early, and what is heard in the rest of its audio alone."""
         end = heard.words[-1].end if heard.words else 0.0
         cut = int(end * SAMPLE_RATE)
-        if not cut or job.samples.size - cut <= HOLE_SECONDS * SAMPLE_RATE:
+        if end < _LEAST_PROGRESS_SECONDS or job.samples.size - cut <= HOLE_SECONDS * SAMPLE_RATE:
             return heard
         rest = replace(job, samples=job.samples[cut:])
         frames = trimmed_frames(rest.samples.size) if self._shape.trimmed else FULL_FRAMES
