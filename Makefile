@@ -2,7 +2,7 @@
 
 BIN := .venv/bin
 # Suites that are too slow for `make test`, each a folder of tests/ and a target `test-<name>`.
-HEAVY := engine faults
+HEAVY := engine faults fuzz
 BENCHES := $(sort $(patsubst bench/%.py,%,$(filter-out bench/_%,$(wildcard bench/*.py))))
 
 .DEFAULT_GOAL := help
@@ -58,6 +58,16 @@ test-engine: .venv/.dev-stamp ## Heavy: the local engine's models, languages and
 .PHONY: test-faults
 test-faults: .venv/.dev-stamp ## Heavy: the service under loads and ends that no client should bring about
 	$(BIN)/python -m pytest tests/faults
+
+.PHONY: test-fuzz
+test-fuzz: .venv/.dev-stamp ## Heavy: every parser that bytes from outside reach, fuzzed for some seconds
+	$(BIN)/python -m pytest tests/fuzz
+
+SECONDS ?= 20
+
+.PHONY: fuzz
+fuzz: .venv/.dev-stamp ## Fuzz every parser, each for SECONDS (20), and print what was found; TARGETS=... narrows it
+	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(TARGETS)
 
 .PHONY: list-heavy
 list-heavy: # The heavy targets, for .ci/run

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 from ssl import SSLError
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from hypercorn.asyncio.tcp_server import MAX_RECV, TCPServer
 from hypercorn.events import Closed, Event, RawData, Updated
@@ -46,6 +46,8 @@ class TcpConnection(TCPServer):
         self._limits = limits_of(self.config)
         self._head_timer: asyncio.TimerHandle | None = None
         self._between_requests = False
+        self._over = False
+        """Set when the client has closed: no request will come."""
         self._end_timer: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
@@ -104,6 +106,7 @@ class TcpConnection(TCPServer):
             if data:
                 await self.protocol.handle(RawData(data))
         # Otherwise a connection that its client has closed is kept until the keep-alive time is over.
+        self._over = True
         await self.idle_task.stop()
         await self.protocol.handle(Closed())
 
@@ -113,15 +116,21 @@ class TcpConnection(TCPServer):
         elif isinstance(event, Closed):
             self._end()
         else:
-            if isinstance(event, Updated):
-                self._between_requests = event.idle
-                if not event.idle and self._head_timer:
-                    self._head_timer.cancel()
+            await self._update(cast("Updated", event))
+
+    async def _update(self, event: Updated) -> None:
+        """A request begins, or is over."""
+        self._between_requests = event.idle
+        if not event.idle and self._head_timer:
+            self._head_timer.cancel()
+        if not self._over:
             await super().protocol_send(event)
 
     async def _write(self, data: bytes) -> None:
         """Send, or cut a client that has stopped reading; the reader then sees the end, and tells."""
         async with self.send_lock:
+            if self.writer.transport.is_closing():
+                return
             try:
                 self.writer.write(data)
                 async with asyncio.timeout(self._limits.send_seconds):

@@ -15,7 +15,6 @@ from transcriber.audio.decoder import Decoder, ReadAt
 from transcriber.audio.pcm import SAMPLE_RATE, samples_of_ms, seconds
 from transcriber.engines.engine import Engine, EngineError, Job, Recognition
 from transcriber.engines.partials import PartialPolicy
-from transcriber.engines.queue import Priority
 from transcriber.engines.scheduler import Request, Scheduler
 from transcriber.events import (
     Ack,
@@ -50,6 +49,7 @@ from transcriber.recorder import Recorder
 from transcriber.replay import Replay
 from transcriber.session import OpenSpeech, Session, State
 from transcriber.spool import Spool
+from transcriber.standing import Standing
 from transcriber.tracing import NoTraces, Traces
 from transcriber.transcript import moved
 from transcriber.vad.detector import Detector
@@ -58,10 +58,6 @@ log = logging.getLogger(__name__)
 
 _PENDING_SECONDS = 30
 """Audio decoded and not yet recognized, beyond which decoding waits."""
-_BEHIND_SECONDS = 5
-"""A session further behind, or further ahead of real time, is backlog."""
-_AHEAD_SECONDS = 1
-"""Nobody waits for the texts of a session that has sent so much more than time has passed."""
 _STALL_FACTOR = 2
 """Times the endpointing time without audio: a pause."""
 _REPAIR_PAUSE_SECONDS = 30
@@ -90,10 +86,6 @@ class Runner:
         self._spool = spool
         self._status = status
         self._parts = parts
-        self._left_bytes = spool.received_bytes if recovering else -1
-        """Audio up to here was received by a process before this one."""
-        self._left_seconds = 0.0
-        """How long that audio is, as far as it is decoded."""
         self._capabilities = parts.engine.capabilities
         self._replay = Replay(spool)
         self._intake = Intake(spool, parts.detector, parts.decoder_for, room=self._room, stall_after=self._stall_after)
@@ -108,7 +100,7 @@ class Runner:
         self._pending_samples = 0
         self._settled = asyncio.Event()
         """Set when a recognition has ended."""
-        self._began = self._heard_at = asyncio.get_running_loop().time()
+        self._standing = Standing(self._intake, spool, recovering=recovering)
         self._figures = Figures(status, spool, parts.metrics, parts.traces, recovered=recovering)
 
     async def run(self) -> None:
@@ -133,9 +125,7 @@ class Runner:
                     self._hear(self._checked(heard))
                     if self.session.state is State.FINISHING:
                         break
-                    if self._catching_up:
-                        self._left_seconds = seconds(self._intake.samples.end)
-                    else:
+                    if not self._standing.catching_up:
                         self._guess()
                     self._release()
             self._spool.seal()
@@ -161,8 +151,8 @@ class Runner:
         if isinstance(heard, Disconnected):
             self._figures.disconnected = True
         if isinstance(heard, Probabilities):
-            self._heard_at = asyncio.get_running_loop().time()
-            self._figures.heard(self._intake.judged, before=self._catching_up)
+            self._standing.heard()
+            self._figures.heard(self._intake.judged, before=self._standing.catching_up)
 
     def _checked(self, heard: Input) -> Input:
         """An input, or its rejection where the engine can't do what it asks."""
@@ -183,10 +173,10 @@ class Runner:
                 self._tell(event)
             case OpenUtterance():
                 self._policies[effect.utterance] = PartialPolicy(paid=self._capabilities.paid)
-                self._figures.opened(effect.utterance, self._arrived_at(effect.start))
+                self._figures.opened(effect.utterance, self._standing.arrived_at(effect.start))
             case CloseUtterance():
                 self._drop(effect.utterance)
-                self._figures.closed(effect, self._arrived_at(effect.end))
+                self._figures.closed(effect, self._standing.arrived_at(effect.end))
                 self._recognize(effect)
             case DropUtterance():
                 self._drop(effect.utterance)
@@ -283,38 +273,7 @@ class Runner:
         audio = samples.read(speech.track, start, min(stop, samples.end))
         deadline = asyncio.get_running_loop().time() + self._parts.utterance_deadline_seconds
         job = Job(audio, self.session.options, final=final, deadline=deadline)
-        return Request(session_id, (session_id, speech.utterance), job, self._priority(final=final)), start
-
-    @property
-    def _catching_up(self) -> bool:
-        """Whether what is heard now was said to a process before this one."""
-        return self._intake.position_bytes <= self._left_bytes
-
-    def _priority(self, *, final: bool) -> Priority:
-        if self._catching_up:
-            return Priority.RECOVERY
-        if max(self._behind_seconds, self._ahead_seconds) > _BEHIND_SECONDS:
-            return Priority.BACKLOG
-        return Priority.LIVE_FINAL if final else Priority.LIVE_PARTIAL
-
-    @property
-    def _behind_seconds(self) -> float:
-        """How long the audio is that was received and not yet decoded, judged by what was."""
-        read = max(1, self._intake.position_bytes)
-        return self._intake.samples.end / SAMPLE_RATE * (self._spool.received_bytes - read) / read
-
-    @property
-    def _ahead_seconds(self) -> float:
-        """How much longer the decoded audio is than the time in which it came."""
-        elapsed = asyncio.get_running_loop().time() - self._began + self._left_seconds
-        return self._intake.samples.end / SAMPLE_RATE - elapsed
-
-    def _arrived_at(self, sample: int) -> float | None:
-        """When a sample came, if all that came since did in real time; None where nobody waits for the text."""
-        behind = self._behind_seconds
-        if self._catching_up or self._ahead_seconds + behind > _AHEAD_SECONDS:
-            return None
-        return self._heard_at - behind - (self._intake.judged - sample) / SAMPLE_RATE
+        return Request(session_id, (session_id, speech.utterance), job, self._standing.priority(final=final)), start
 
     def _drop(self, utterance: int) -> None:
         """No more partials of an utterance; one that is running ends unheard."""

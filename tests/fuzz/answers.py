@@ -1,6 +1,5 @@
-"""Fuzz targets for what comes from other programs: answers of engines and servers, settings, spools left behind."""
+"""Fuzz targets for what comes from other programs: answers of engines, settings, spools left behind."""
 
-import io
 import json
 import math
 import tempfile
@@ -9,13 +8,6 @@ from pathlib import Path
 
 from tests.fuzz.structures import json_lines
 from tests.fuzz.target import Target, joined, numbered
-from tests.native_server import DEFAULTS, told
-from tests.wavs import chunk, fmt, riff
-
-from transcriber.client.display import Display
-from transcriber.client.events import Complete, parse
-from transcriber.client.session import refused
-from transcriber.client.sources import HEAD_BYTES, wav_byte_rate
 from transcriber.engines import openai_answers
 from transcriber.engines.openai_api import retry_after_seconds
 from transcriber.events import Ended, Finalize, Options, SpeechStarted, Started, Status, Transcription
@@ -67,58 +59,6 @@ def _retry_after() -> dict[str, bytes]:
     return numbered([b"3", b"1.5\n250", b"Wed, 21 Oct 2099 07:28:00 GMT", b"21 Oct 99 07:28 +9999\n1e3", b"nan\ninf"])
 
 
-class _Terminal(io.TextIOWrapper):
-    """A terminal that takes UTF-8 and nothing else."""
-
-    def __init__(self) -> None:
-        super().__init__(io.BytesIO(), "utf-8")
-
-    def isatty(self) -> bool:
-        return True
-
-
-def check_events(data: bytes) -> None:
-    """Each line is a server's message: what can be read can also be shown, as text and as JSON."""
-    displays = [Display(_Terminal(), _Terminal(), as_json=as_json) for as_json in (False, True)]
-    complete: Complete | None = None
-    for line in data.decode(errors="replace").split("\n"):
-        try:
-            event = parse(line)
-        except ValueError:
-            continue
-        complete = event if isinstance(event, Complete) else complete
-        for display in displays:
-            display.show(event)
-    for display in displays:
-        display.close(complete)
-
-
-def _events() -> dict[str, bytes]:
-    kinds = [json.dumps(told(kind)) for kind in DEFAULTS]
-    return numbered([*(kind.encode() for kind in kinds), joined(*kinds)])
-
-
-def check_refusal(data: bytes) -> None:
-    """The body of a response without a WebSocket becomes an error that can be printed."""
-    assert str(refused(400, "Bad Request", data)).encode(errors="surrogatepass")
-
-
-def _refusals() -> dict[str, bytes]:
-    error = {"code": "invalid_field", "message": "`language` must be …", "field": "language"}
-    return numbered([json.dumps({"error": error}).encode(), b"<html></html>", b'{"error": "no"}'])
-
-
-def check_byte_rate(data: bytes) -> None:
-    """The head of a file that the client opens."""
-    rate = wav_byte_rate(data)
-    assert rate is None or 0 < rate < 1 << 48
-    assert rate == wav_byte_rate(data[:HEAD_BYTES])
-
-
-def _wav_heads() -> dict[str, bytes]:
-    return numbered([riff(fmt(16_000), chunk(b"data", b"ab")), riff(chunk(b"LIST", bytes(30)), fmt(8_000, 2))])
-
-
 _NAMES = [known.name.upper() for known in fields(Settings)]
 _HELP = " ".join(str(known.metadata) for known in fields(Settings))
 
@@ -130,8 +70,10 @@ def check_settings(data: bytes) -> None:
     try:
         settings = Settings.from_environment(environment)
     except SettingsError as wrong:
-        assert all(problem.split(":")[0] in _NAMES for problem in wrong.problems)
-        assert all(text not in str(wrong) for text in environment.values() if len(text) > 12 and text not in _HELP)
+        problems = wrong.problems
+        assert all(problem.split(":")[0] in _NAMES for problem in problems)
+        planted = [text for text in environment.values() if len(text) > 12 and text not in _HELP]
+        assert all(text not in problem for text in planted for problem in problems)
     else:
         assert settings.engine_name in ("openai", "local")
         for known in fields(Settings):
@@ -187,9 +129,7 @@ def _spools() -> dict[str, bytes]:
             spool.append_audio(bytes(size))
         spool.append_command(Finalize())
         words = (Word("Hello", 0.0, 0.5, 0.9),)
-        spool.append_event(
-            Transcription(1, 1, 0, "Hello", 0.0, 0.5, "silence", True, "en", words, "model", (1, 3))
-        )
+        spool.append_event(Transcription(1, 1, 0, "Hello", 0.0, 0.5, "silence", True, "en", words, "model", (1, 3)))
         spool.append_command(Ended())
         spool.close()
         logs = [(Path(folder) / name).read_bytes() for name in ("commands", "events")]
@@ -199,9 +139,6 @@ def _spools() -> dict[str, bytes]:
 TARGETS = (
     Target("engine answers", check_transcription, _transcriptions, json_lines, max_bytes=16 << 10),
     Target("Retry-After", check_retry_after, _retry_after, max_bytes=200),
-    Target("client: events", check_events, _events, json_lines),
-    Target("client: refusals", check_refusal, _refusals, json_lines),
-    Target("client: WAV head", check_byte_rate, _wav_heads, max_bytes=8192),
     Target("settings", check_settings, _settings),
     Target("spool", check_spool, _spools, json_lines),
 )

@@ -5,12 +5,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 import h11
 from hypercorn.protocol.ws_stream import FrameTooLargeError
-from tests.fuzz.structures import json_lines
-from tests.fuzz.target import Target, joined, numbered
-from tests.transport.raw_client import BINARY, CLOSE, PING, TEXT, close_frame, frame, handshake
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import CloseConnection, Message
 
+from tests.fuzz.structures import json_lines
+from tests.fuzz.target import Target, joined, numbered
+from tests.transport.raw_client import BINARY, CLOSE, PING, TEXT, close_frame, frame, handshake
 from transcriber.events import Failed, Options, Rejected, dump, load
 from transcriber.hypercorn_http import CheckedHeads
 from transcriber.hypercorn_websocket import MessageBuffer
@@ -69,8 +69,9 @@ def check_head(data: bytes) -> None:
     try:
         connection.receive_data(data)
         request = connection.next_event()
-    except h11.RemoteProtocolError as refused:
-        assert 400 <= refused.error_status_hint < 600
+    except h11.RemoteProtocolError as refusal:
+        status = refusal.error_status_hint
+        assert 400 <= status < 600
         return
     if not isinstance(request, h11.Request):
         return
@@ -82,10 +83,10 @@ def check_head(data: bytes) -> None:
             assert status == 400
             assert json.loads(body.encode())["error"]["message"]
         case Accepted(options):
-            assert load({"kind": "Started", "options": dump_options(options)}).options == options
+            assert load({"kind": "Started", "options": _spooled(options)}).options == options
 
 
-def dump_options(options: Options) -> dict[str, object]:
+def _spooled(options: Options) -> dict[str, object]:
     """As they come back from the spool."""
     return json.loads(json.dumps({name: getattr(options, name) for name in Options.__dataclass_fields__}))
 

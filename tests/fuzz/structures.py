@@ -1,4 +1,4 @@
-"""What inputs are made of, so that a mutation gets past checksums and sizes: taken apart, changed, put together again."""
+"""What inputs are made of, so that a mutation gets past checksums and sizes: taken apart, changed, put together."""
 
 import json
 import random
@@ -203,9 +203,7 @@ def _elements_changed(elements: list[tuple[bytes, bytes]], chance: random.Random
             case _:
                 content = mutate(content, len(content) + 16)
     elements[at] = name, content
-    return [
-        _element(*element, size if index == at else None) for index, element in enumerate(elements)
-    ]
+    return [_element(*element, size if index == at else None) for index, element in enumerate(elements)]
 
 
 def _element(name: bytes, content: bytes, size: bytes | None = None) -> bytes:

@@ -50,19 +50,29 @@ async def keep_alive(server: Server) -> str:
         return " ".join(statuses)
 
 
-@rows.row("20 clients that close between requests", stock="kept for the keep-alive time", ours="nothing is kept")
-async def left_behind(server: Server) -> str:
-    before = (await server.state())["sockets"]
+async def _left_behind(server: Server, *, at_once: bool) -> str:
+    before = await server.idle_sockets()
 
     async def ask() -> None:
         async with connected(server.port) as client:
             await client.send(GET)
-            await client.status()
+            if at_once:
+                client.writer.write_eof()
+            assert await client.status() == "200"
 
     await asyncio.gather(*(ask() for _ in range(20)))
     await asyncio.sleep(0.1)
     kept = (await server.state())["sockets"] - before
     return "kept for the keep-alive time" if kept > 5 else "nothing is kept" if kept < 3 else f"{kept} sockets"
+
+
+for _name, _at_once in (
+    ("20 clients that close between requests", False),
+    ("20 clients that close their side right behind a request", True),
+):
+    rows.row(_name, stock="kept for the keep-alive time", ours="nothing is kept")(
+        partial(_left_behind, at_once=_at_once)
+    )
 
 
 @rows.row("60 connections where 40 may be", stock="60 served", ours="40 served, the others get 503")

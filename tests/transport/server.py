@@ -68,6 +68,14 @@ class Server:
             await asyncio.sleep(0.05)
         return (await self.state())["memory"]
 
+    async def idle_sockets(self) -> int:
+        """Its sockets, when those of clients before are closed."""
+        for _ in range(60):
+            if (await self.state())["sockets"] < 5:
+                break
+            await asyncio.sleep(0.05)
+        return (await self.state())["sockets"]
+
     async def ended(self, name: str, seconds: float = 1.5) -> str | None:
         """How a handler ended, given that time to do so."""
         return (await self.noted(name, "end", lambda end: end is not None, seconds))["end"]

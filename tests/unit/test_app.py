@@ -1,5 +1,7 @@
 """From settings to parts."""
 
+import asyncio
+import json
 import logging
 import sys
 from collections.abc import Iterator
@@ -7,12 +9,15 @@ from pathlib import Path
 
 import pytest
 
+import transcriber
 from tests.openai_stub import KEY, OpenAIStub
+from tests.otlp_stub import OtlpStub
 from tests.served import as_it_was
-from transcriber.app import Service, create_app, defaults, limits, make_engine
+from transcriber.app import Service, create_app, defaults, limits, make_engine, make_traces
 from transcriber.engines.whisper_models import ModelError
 from transcriber.events import Options
 from transcriber.settings import Settings
+from transcriber.tracing import NoTraces
 
 
 @pytest.fixture(autouse=True)
@@ -86,3 +91,38 @@ async def test_what_can_not_be_used_is_told_in_one_line(tmp_path: Path, caplog: 
     assert [record.getMessage() for record in caplog.records] == [
         "can't start: The folder of the store can't be used: Not a directory"
     ]
+
+
+async def test_traces_go_where_the_settings_say_and_nowhere_without() -> None:
+    assert isinstance(make_traces(Settings()), NoTraces)
+    async with OtlpStub() as collector:
+        traces = make_traces(Settings(otel_exporter_otlp_endpoint=collector.endpoint, otel_service_name="speech"))
+        traces.begin("session").end()
+        await traces.close()
+        assert [span.name for span in collector.spans] == ["session"]
+        assert collector.resources["service.name"] == "speech"
+
+
+async def test_what_the_parts_know_of_themselves_is_in_the_metrics(tmp_path: Path) -> None:
+    app = create_app(settings_of(tmp_path))
+    async with app.test_app():
+        text = await (await app.test_client().get("/metrics")).get_data(as_text=True)
+        service: Service = app.extensions["service"]
+        assert f'version="{transcriber.__version__}"' in text
+        service.detector.track()
+        spool = service.sessions.begin(Options()).spool
+        spool.append_audio(bytes(1000))
+        read = service.sessions.parts.metrics.read()
+        assert read.spool_bytes >= 1000
+        assert (read.queue_jobs, read.running_jobs, read.lag_seconds) == (0, 0, 0)
+
+
+async def test_metrics_go_to_standard_output_where_there_is_a_namespace(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for namespace in ("", "Speech"):
+        service = await Service.start(settings_of(tmp_path, emf_namespace=namespace))
+        await asyncio.sleep(0)
+        await service.stop()
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Speech"

@@ -92,3 +92,19 @@ async def test_a_token_of_no_session(url: str, house: House) -> None:
     response, error = await refusal(url, resume_token="guessed")
     assert (response.status_code, error["code"], error["field"]) == (404, "unknown_session", "resume_token")
     assert len(house.sessions) == 0
+
+
+async def test_what_is_refused_is_counted_by_its_reason_and_who_is_connected_too(url: str, house: House) -> None:
+    def count(name: str, **labels: str) -> float | None:
+        return house.sessions.parts.metrics.registry.get_sample_value(f"transcriber_{name}", labels)
+
+    await refusal(url, endpointing_ms="long")
+    await refusal(url, resume_token="guessed")
+    async with client(url) as first, client(url) as second:
+        await first.hear()
+        await second.hear()
+        await refusal(url)
+        assert count("connections") == 2
+    await until(lambda: count("connections") == 0)
+    reasons = ("invalid_request", "unknown_session", "too_many_sessions")
+    assert [count("refusals_total", reason=reason) for reason in reasons] == [1, 1, 1]

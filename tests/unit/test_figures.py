@@ -12,7 +12,9 @@ import pytest
 
 from tests.stage import RAW, SPEECH, Work, silence, tone, until
 from transcriber.events import Command, Disconnected, Ended, Error, Options, Rejected, Started, Transcription
+from transcriber.recorder import Recorder
 from transcriber.runner import Runner
+from transcriber.storage.store import Item, Store, StoreError
 from transcriber.tracing import Attribute
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "operations.md"
@@ -54,13 +56,31 @@ class KeptTraces:
         return [span for span in self.spans if span.name == name]
 
 
+class Refusing:
+    """A store that may refuse texts."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.refuses = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def put(self, key: str, data: bytes) -> Item:
+        if self.refuses:
+            raise StoreError("No.")
+        return await self._store.put(key, data)
+
+
 class Watched(Work):
     """A session whose figures are looked at."""
 
     def __init__(self, folder: Path, *, recovering: bool = False) -> None:
         super().__init__(folder)
         self.traces = KeptTraces()
-        self.parts = replace(self.parts, traces=self.traces)
+        self.refusing = Refusing(self.store)
+        recorder = Recorder(self.refusing, metrics=self.parts.metrics)  # type: ignore[arg-type]
+        self.parts = replace(self.parts, traces=self.traces, recorder=recorder)
         self.recovering = recovering
 
     def start(self) -> asyncio.Task[None]:
@@ -185,6 +205,15 @@ async def test_failures_are_counted_by_what_the_engine_says(work: Watched, lines
     assert (line["finals"], line["failures"], line["utterances"]) == (0, 3, 3)
     assert work.value("engine_errors_total", code="engine_unreachable", kind="final") >= 3
     assert work.value("engine_answer_seconds_count", kind="final") == 0
+
+
+async def test_what_can_not_be_stored_is_counted_and_said(work: Watched, lines: Any) -> None:
+    work.refusing.refuses = True
+    await work.whole(Started(RAW), SPEECH, Ended())
+    (line,) = lines()
+    assert (line["end"], line["storage"]) == ("complete", "failed")
+    assert work.value("store_errors_total") == 1
+    assert work.value("store_seconds_count") == 0
 
 
 @pytest.mark.parametrize(

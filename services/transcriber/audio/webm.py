@@ -34,6 +34,8 @@ _HELD = frozenset((_TRACKS, _SIMPLE_BLOCK, _BLOCK_GROUP))
 
 _MAX_HELD_BYTES = 1 << 20
 """Larger elements are pictures and video frames, and skipped; tracks that are larger, nonsense."""
+_MAX_NUMBER_BYTES = 8
+"""The longest integer of variable length."""
 _MAX_SMALL_BYTES = 1 << 16
 """Elements of small or unknown kind that are larger are taken for damage."""
 
@@ -89,7 +91,7 @@ class WebmDemuxer:
         if self._in_damage:
             return self._find_again()
         head = read_head(self._buffer, 0)
-        if head == INCOMPLETE:
+        if head == INCOMPLETE or self._undecided(head):
             return False
         if head == DAMAGED or not self._plausible(head):
             return self._begin_damage()
@@ -98,13 +100,18 @@ class WebmDemuxer:
             return True
         return self._element(head)
 
+    def _undecided(self, head: Head) -> bool:
+        """Whether a block's track number is still to come."""
+        size = 0 if head.name != _SIMPLE_BLOCK else min(head.size or 0, _MAX_NUMBER_BYTES)
+        return len(self._buffer) < head.header_bytes + size
+
     def _plausible(self, head: Head) -> bool:
         """Behind the list of tracks, what is of no known kind, or a block of no track, is damage."""
         if head.name in _ENTERED:
             return True
         if head.size is None:
             return False
-        if head.name == _SIMPLE_BLOCK and self._followed is not None and len(self._buffer) > head.header_bytes + 8:
+        if head.name == _SIMPLE_BLOCK and self._followed is not None:
             return variable_size(self._buffer, head.header_bytes)[0] in self._numbers
         if head.name in _SKIPPED | _HELD:
             return True

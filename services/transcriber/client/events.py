@@ -1,6 +1,7 @@
 """What the server tells, as frozen dataclasses: one class per message type of the native protocol."""
 
 import dataclasses
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -214,7 +215,7 @@ def parse(text: str) -> Event:
 def _arguments(cls: type[Event], message: dict[str, Any]) -> dict[str, Any]:
     """The constructor's arguments; what the server leaves out or sends as null keeps its default."""
     wire_names = _WIRE_NAMES.get(cls, {})
-    hints = get_type_hints(cls)
+    hints = _hints(cls)
     arguments: dict[str, Any] = {"message": message}
     for name in (declared.name for declared in dataclasses.fields(cls) if declared.name != "message"):
         value = message.get(wire_names.get(name, name))
@@ -235,8 +236,13 @@ def _value(name: str, value: Any) -> Any:
 
 def _build(cls: type[Word | Storage], values: dict[str, Any]) -> Word | Storage:
     """One nested object, without the fields that are newer than this client."""
-    hints = get_type_hints(cls)
+    hints = _hints(cls)
     return cls(**{name: _checked(values[name], hint) for name, hint in hints.items() if name in values})
+
+
+@functools.cache
+def _hints(cls: type) -> Mapping[str, Any]:
+    return get_type_hints(cls)
 
 
 def _checked(value: Any, hint: Any) -> Any:

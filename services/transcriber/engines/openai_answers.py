@@ -12,7 +12,7 @@ import openai
 from transcriber.engines.engine import Recognition
 from transcriber.engines.languages import UNSPACED, code_of
 from transcriber.engines.whisper_guard import certain_surplus
-from transcriber.transcript import Word
+from transcriber.transcript import Word, join
 
 _DENSE = 2.4
 """Whisper's own threshold: text that zlib shrinks to less than 1/2.4 repeats itself."""
@@ -97,7 +97,7 @@ def _believed(answer: _Answer) -> tuple[str, Sequence[_TimedWord]]:
     kept = [segment for segment in segments if not segment.doubtful]
     if len(kept) == len(segments):
         return answer.text.strip(), words
-    text = " ".join(segment.text.strip() for segment in kept)
+    text = join(segment.text.strip() for segment in kept)
     return text, list(_within(words, kept))
 
 
