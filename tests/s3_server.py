@@ -4,18 +4,12 @@ import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-_ENVIRONMENT = {
-    "AWS_ACCESS_KEY_ID": "testing",
-    "AWS_SECRET_ACCESS_KEY": "testing",
-    "AWS_DEFAULT_REGION": "eu-central-1",
-    "AWS_EC2_METADATA_DISABLED": "true",
-    "AWS_CONFIG_FILE": "/dev/null",
-    "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
-}
+from transcriber.storage.s3_client import Client, make_client
+
+REGION = "eu-central-1"
 
 
 class S3Server:
@@ -23,31 +17,31 @@ class S3Server:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self.environment = {
+            "AWS_ENDPOINT_URL_S3": url,
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_CONFIG_FILE": "/dev/null",
+            "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+        }
+        """What a process needs to reach it."""
+        with pytest.MonkeyPatch.context() as patch:
+            self.put_in(patch)
+            self.client: Client = make_client()
         self._numbers = itertools.count(1)
 
-    @property
-    def environment(self) -> dict[str, str]:
-        """What a process needs to reach it."""
-        return {**_ENVIRONMENT, "AWS_ENDPOINT_URL_S3": self.url}
-
-    def put_in(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def put_in(self, patch: pytest.MonkeyPatch) -> None:
         """Makes it the S3 of this process."""
         for name, value in self.environment.items():
-            monkeypatch.setenv(name, value)
-
-    def client(self):  # noqa: ANN201 - boto3 has no types
-        return boto3.client(
-            "s3",
-            endpoint_url=self.url,
-            region_name=_ENVIRONMENT["AWS_DEFAULT_REGION"],
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",
-        )
+            patch.setenv(name, value)
 
     def make_bucket(self) -> str:
         """The name of a new one."""
         name = f"bucket-{next(self._numbers)}"
-        self.client().create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+        # The store itself makes no buckets.
+        create = self.client.create_bucket  # type: ignore[attr-defined]
+        create(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
         return name
 
 

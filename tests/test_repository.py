@@ -29,7 +29,6 @@ LARGER: dict[str, str] = {}
 TESTED_AS: dict[str, str] = {
     "services/transcriber/hypercorn_http.py": "tests/service/test_transport.py, its rows about requests",
     "services/transcriber/hypercorn_tcp.py": "tests/service/test_transport.py, its rows about connections",
-    "services/transcriber/hypercorn_websocket.py": "tests/service/test_transport.py, its rows about frames",
 }
 
 # Modules that are in no layer of the import contracts, and why.

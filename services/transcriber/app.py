@@ -63,7 +63,7 @@ class Service:
         )
         scheduler = Scheduler(engine)
         detector = await asyncio.to_thread(SileroDetector)
-        store = make_store(settings)
+        store = await asyncio.to_thread(make_store, settings)
         metrics, meter = Metrics(), CpuMeter()
         parts = Parts(
             engine=engine,
@@ -198,7 +198,18 @@ def _readings(scheduler: Scheduler, detector: SileroDetector, sessions: Sessions
 
 
 def make_store(settings: Settings) -> Store:
-    return DiskStore(settings.data_dir)
+    """The store that the settings choose. Takes seconds for S3, whose package is imported only then.
+
+    Raises:
+        StoreError: it can't be used.
+    """
+    if not settings.s3_bucket:
+        return DiskStore(settings.data_dir)
+    from transcriber.storage.s3 import S3Store
+
+    return S3Store.open(
+        settings.s3_bucket, prefix=settings.s3_prefix, sse=settings.s3_sse, kms_key_id=settings.s3_kms_key_id
+    )
 
 
 def make_engine(settings: Settings) -> Engine:

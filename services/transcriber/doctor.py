@@ -3,7 +3,7 @@
 import os
 import shutil
 
-from transcriber.app import UNUSABLE, make_engine
+from transcriber.app import UNUSABLE, make_engine, make_store
 from transcriber.settings import Settings
 
 
@@ -41,9 +41,22 @@ def _engine(settings: Settings) -> tuple[list[str], bool]:
 
 
 def _store(settings: Settings) -> tuple[list[str], bool]:
+    lines, writable = _bucket(settings) if settings.s3_bucket else _folder(settings)
+    return [*lines, f"spool       {settings.spool_root.absolute()}"], writable
+
+
+def _bucket(settings: Settings) -> tuple[list[str], bool]:
+    try:
+        make_store(settings)
+    except UNUSABLE as problem:
+        return [f"store       bucket {settings.s3_bucket}: can't be used: {problem}"], False
+    return [f"store       bucket {settings.s3_bucket} (can be written to)"], True
+
+
+def _folder(settings: Settings) -> tuple[list[str], bool]:
     """Looks and makes nothing: the folder may not be there yet."""
     folder = settings.data_dir.absolute()
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     usable = existing.is_dir() and os.access(existing, os.W_OK)
     state = f"{shutil.disk_usage(existing).free >> 30} GiB free" if usable else "not a folder that can be written to"
-    return [f"store       {folder} ({state})", f"spool       {settings.spool_root.absolute()}"], usable
+    return [f"store       {folder} ({state})"], usable

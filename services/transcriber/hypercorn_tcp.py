@@ -13,7 +13,7 @@ from transcriber.hypercorn_config import limits_of
 
 RETRY_AFTER_SECONDS = 5
 LEFTOVER_PAUSE_SECONDS = 0.01
-"""After each 64 KiB that are read only to be left: a client that sends on behind the end takes little processor time."""
+"""After each 64 KiB that are only read to be left: sending on behind the end takes little of our processor."""
 
 _TURNED_AWAY = 100
 """Connections beyond the limit that get an answer at the same time; any more are closed without one."""

@@ -55,6 +55,37 @@ class MessageBuffer:
         self._data = None
 
 
+class Pulse:
+    """When to ping, and when a client that sends nothing is lost. Times are of one clock, in seconds."""
+
+    def __init__(self, now: float, interval: float, patience: float) -> None:
+        self._interval = interval
+        self._patience = patience
+        self._due = now + interval
+        self._asked = math.inf
+        """When the first ping was sent that nothing has come since."""
+
+    @property
+    def look_at(self) -> float:
+        """When there is something to decide next."""
+        return min(self._due, self._asked + self._patience)
+
+    def lost(self, now: float, heard: float) -> bool:
+        """Whether nothing has come for too long; `heard` is when something came last."""
+        # The same moment counts as an answer: uvloop's clock has milliseconds, and a pong may need less.
+        if heard >= self._asked:
+            self._asked = math.inf
+        return now >= self._asked + self._patience
+
+    def ping_due(self, now: float) -> bool:
+        """Whether to ping now; it is then taken as done."""
+        if now < self._due:
+            return False
+        self._asked = min(self._asked, now)
+        self._due = now + self._interval
+        return True
+
+
 class WebSocketStream(WSStream):
     """One WebSocket between the connection and the app."""
 
@@ -95,7 +126,8 @@ class WebSocketStream(WSStream):
     async def _receive(self, data: bytes) -> None:
         # A client may send right behind its handshake, before it has the answer; Hypercorn refuses what comes before
         # the app has accepted (hypercorn#225).
-        await self._decided.wait()
+        if not self._decided.is_set():
+            await self._decided.wait()
         if self.closed or not self.handshake.accepted:
             return
         self._heard, self._busy = self._clock(), True
@@ -219,17 +251,18 @@ class WebSocketStream(WSStream):
     async def _send_pings(self) -> None:
         """Ping now and then, and be done with a client that no longer sends anything. Hypercorn asks for no answer,
         and keeps what belongs to a closed connection until the next ping would be due."""
-        interval, patience = cast("float", self.config.websocket_ping_interval), self._limits.pong_seconds
-        due, asked = self._clock() + interval, math.inf
-        while not await self._over_by(min(due, asked + patience)):
-            if self._busy or self._heard > asked:
-                asked = math.inf
-            if self._clock() >= asked + patience:
+        interval = cast("float", self.config.websocket_ping_interval)
+        pulse = Pulse(self._clock(), interval, self._limits.pong_seconds)
+        while not await self._over_by(pulse.look_at):
+            if pulse.lost(self._clock(), self._alive_at):
                 await asyncio.sleep(_STALL_SECONDS)
-                if not self._busy and self._heard <= asked:
+                if pulse.lost(self._clock(), self._alive_at):
                     await self._fail(CloseReason.INTERNAL_ERROR, "no answer to a ping")
                     return
-            if self._clock() >= due:
-                asked = min(asked, self._clock())
-                due = self._clock() + interval
+            if pulse.ping_due(self._clock()):
                 await self._send_wsproto_event(Ping())
+
+    @property
+    def _alive_at(self) -> float:
+        """When the client showed that it is there; while its messages wait for the app, nothing is read."""
+        return self._clock() if self._busy else self._heard

@@ -62,7 +62,15 @@ class Settings:
     )
     local_beam_size: int = _setting(5, "Beam width for finals of the local engine.", minimum=1, maximum=10)
 
-    data_dir: Path = _setting(Path("data"), "Folder of the disk store: recordings and transcripts.")
+    data_dir: Path = _setting(
+        Path("data"), "Folder of the disk store: recordings and transcripts, unless S3_BUCKET is set."
+    )
+    s3_bucket: str = _setting("", "Bucket of the S3 store, which then takes recordings and transcripts.")
+    s3_prefix: str = _setting("", "What all keys in the bucket begin with, as a folder.")
+    s3_sse: str = _setting(
+        "none", "Encryption asked of S3; none leaves it to the bucket.", one_of=("none", "AES256", "aws:kms")
+    )
+    s3_kms_key_id: str = _setting("", "Key for S3_SSE=aws:kms: id, ARN or alias; empty is the account's own for S3.")
     spool_dir: Path | None = _setting(None, "Folder for sessions that are going on; empty is `spool` in DATA_DIR.")
     endpointing_ms: int = _setting(
         600, "Pause that ends an utterance, where a client says nothing else.", minimum=100, maximum=5000
@@ -149,6 +157,8 @@ class Settings:
         settings = cls(**values)
         if settings.engine == "openai" and not (settings.openai_api_key or settings.openai_base_url):
             problems.append("OPENAI_API_KEY: ENGINE=openai needs it, or OPENAI_BASE_URL")
+        if settings.s3_kms_key_id and settings.s3_sse != "aws:kms":
+            problems.append("S3_KMS_KEY_ID: is for S3_SSE=aws:kms")
         if problems:
             raise SettingsError(problems)
         return settings

@@ -15,21 +15,17 @@ PART = 5 * 1024 * 1024
 """The least that every part but the last must have."""
 
 
-@pytest.fixture(scope="module", name="s3_server")
-def _s3_server() -> Iterator[S3Server]:
+@pytest.fixture(scope="module")
+def s3() -> Iterator[S3Server]:
     with s3_server() as server:
         yield server
 
 
-@pytest.fixture(params=["disk", "s3", "s3 with a prefix"])
-async def store(
-    request: pytest.FixtureRequest, tmp_path: Path, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Store]:
-    s3_server.put_in(monkeypatch)
+@pytest.fixture(params=["disk", "s3"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path, s3: S3Server) -> AsyncIterator[Store]:
     stores = {
         "disk": lambda: DiskStore(tmp_path / "store"),
-        "s3": lambda: S3Store.open(s3_server.make_bucket()),
-        "s3 with a prefix": lambda: S3Store.open(s3_server.make_bucket(), prefix="/some/where/", sse="AES256"),
+        "s3": lambda: S3Store(s3.client, s3.make_bucket(), prefix="/some/where/"),
     }
     store: Store = stores[request.param]()
     yield store

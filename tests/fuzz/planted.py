@@ -8,4 +8,4 @@ def _check(data: bytes) -> None:
         raise ValueError("planted")
 
 
-TARGETS = (Target("planted", _check, lambda: {"harmless": b"-lanted"}),)
+TARGETS = (Target("planted", _check, lambda: {"harmless": b"-planted"}),)

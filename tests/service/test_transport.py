@@ -32,7 +32,7 @@ async def test_row(row: Row, servers: Sequence[Server]) -> None:
 async def test_nothing_that_a_client_does_is_a_traceback(servers: Sequence[Server]) -> None:
     """Of all that the rows have done."""
     for server in servers[1:]:
-        assert (await server.state())["errors"] == []
+        assert (await (await server.up()).state())["errors"] == []
 
 
 def test_the_table_in_the_documentation_is_this_one() -> None:

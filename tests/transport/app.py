@@ -192,7 +192,7 @@ async def state() -> dict[str, Any]:
         ctypes.CDLL(None).malloc_trim(0)  # glibc keeps what was freed; then growth would not show
     return {
         "tasks": len(asyncio.all_tasks()),
-        "sockets": len(process.net_connections()),
+        "clients": [connection.raddr.port for connection in process.net_connections() if connection.raddr],
         "memory": process.memory_info().rss,
         "cpu": sum(process.cpu_times()[:2]),
         "errors": errors,

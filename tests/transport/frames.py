@@ -229,7 +229,17 @@ async def _living(server: Server, data: bytes) -> str:
         return "kept" if not await client.closed(0.05) else "cut"
 
 
-rows.same("a client that answers pings, and is silent else", "kept")(partial(_living, data=frame(PONG)))
+@rows.same("a client that answers pings at once, and is silent else", "kept")
+async def answering(server: Server) -> str:
+    async with server.socket("/echo") as (client, _), asyncio.timeout(8):
+        for _ in range(4):
+            opcode, payload = await client.frame()
+            assert opcode == PING, (opcode, payload)
+            await client.send(frame(PONG, payload))
+        return "cut" if await client.closed(0.5) else "kept"
+
+
+rows.same("a client that sends pongs, and is silent else", "kept")(partial(_living, data=frame(PONG)))
 rows.same("a client that streams, and answers no ping", "kept")(partial(_living, data=frame(BINARY, bytes(640))))
 rows.same("a client that sends half a frame byte by byte", "kept")(partial(_living, data=bytes([0x82])))
 

@@ -34,6 +34,8 @@ class Server:
 
     def __exit__(self, *_: object) -> None:
         assert self._process is not None
+        assert self._process.stdout is not None
+        self._process.stdout.close()
         self._process.kill()
         self._process.wait()
 
@@ -42,8 +44,7 @@ class Server:
         if not self.port:
             assert self._process is not None
             assert self._process.stdout is not None
-            with self._process.stdout as output:
-                self.port = int(await asyncio.to_thread(output.readline))
+            self.port = int(await asyncio.to_thread(self._process.stdout.readline))
         async with asyncio.timeout(_START_SECONDS):
             memory = (await self.state())["memory"]
         if self._first_memory is None:
@@ -67,14 +68,6 @@ class Server:
                 break
             await asyncio.sleep(0.05)
         return (await self.state())["memory"]
-
-    async def idle_sockets(self) -> int:
-        """Its sockets, when those of clients before are closed."""
-        for _ in range(60):
-            if (await self.state())["sockets"] < 5:
-                break
-            await asyncio.sleep(0.05)
-        return (await self.state())["sockets"]
 
     async def ended(self, name: str, seconds: float = 1.5) -> str | None:
         """How a handler ended, given that time to do so."""

@@ -208,3 +208,14 @@ def test_no_text_moves_the_cursor_or_breaks_the_line() -> None:
 )
 def test_clock(seconds: float, text: str) -> None:
     assert clock(seconds) == text
+
+
+def test_halves_of_characters_and_codes_that_move_the_cursor_are_not_written() -> None:
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    for as_json in (False, True):
+        display = Display(out, err, as_json=as_json)
+        display.show(event("transcription", text="half \ud800 of one"))
+        display.complain("\x1b[2Jcode", "message")
+    written = [stream.buffer.getvalue().decode() for stream in (out, err)]  # type: ignore[attr-defined]
+    assert written[0].startswith("half of one\n")
+    assert "\x1b" not in "".join(written)

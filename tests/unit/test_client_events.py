@@ -1,7 +1,10 @@
 import dataclasses
+import io
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.native_server import DEFAULTS, ENGINE_FAILED, told
 from transcriber.client import (
@@ -20,6 +23,7 @@ from transcriber.client import (
     Warned,
     Word,
 )
+from transcriber.client.display import Display
 from transcriber.client.events import parse
 
 CLASSES = {
@@ -115,3 +119,49 @@ def test_fields_of_newer_servers_are_kept() -> None:
 def test_what_is_no_message_of_the_protocol(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - JSON errors have texts of their own
         parse(text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("transcription", {"text": 5}),
+        ("transcription", {"start": "0"}),
+        ("transcription", {"end": 1e300}),
+        ("transcription", {"end": float("nan")}),
+        ("transcription", {"utterance": True}),
+        ("transcription", {"words": [{"text": "a", "start": None, "end": 1}]}),
+        ("partial", {"stable_words": 0.5}),
+        ("complete", {"storage": {"state": "stored", "locations": []}}),
+        ("status", {"options": "none"}),
+    ],
+)
+def test_fields_of_another_kind_are_none_of_the_protocol(kind: str, fields: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="wrong one"):
+        parse(json.dumps(told(kind) | fields))
+
+
+def test_messages_nested_without_end_are_none_of_the_protocol() -> None:
+    with pytest.raises(ValueError, match="nested"):
+        parse("[" * 200_000)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["text", "start", "state"]), inner),
+    max_leaves=5,
+)
+
+
+@given(st.sampled_from([*DEFAULTS]), st.data())
+def test_what_can_be_read_can_be_shown(kind: str, data: st.DataObject) -> None:
+    message = told(kind)
+    changed = {name: data.draw(JSON) for name in data.draw(st.sets(st.sampled_from([*message]), max_size=2))}
+    try:
+        event = parse(json.dumps(message | changed))
+    except ValueError:
+        return
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in range(2))
+    for as_json in (False, True):
+        display = Display(out, err, as_json=as_json, summary=True)
+        display.show(event)
+        display.close(event if isinstance(event, Complete) else None)

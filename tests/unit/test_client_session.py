@@ -313,7 +313,9 @@ async def test_a_refusal_in_the_words_of_the_server() -> None:
     assert (error.status, error.code, error.message, error.field) == (400, "invalid_field", "Wrong.", "language")
 
 
-@pytest.mark.parametrize("body", ["<html>", "{}", "[]", '{"error": "no"}', '{"error": {"code": "x"}}', ""])
+@pytest.mark.parametrize(
+    "body", [*("<html>", "{}", "[]", '{"error": "no"}', '{"error": {"code": "x"}}', ""), "[" * 100_000]
+)
 async def test_a_refusal_by_something_else(body: str) -> None:
     async with native_server(refuse=(503, body)) as server:
         error = await refused(server)

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.wavs import chunk, fmt, riff
 from transcriber.client.session import OptionValue
@@ -248,3 +250,9 @@ async def test_no_microphone() -> None:
     source = microphone(lambda: FakeSoundDevice(broken=True))
     with pytest.raises(SourceError, match="no default input device"):
         await anext(source.chunks)
+
+
+@given(st.lists(st.sampled_from([fmt(16_000), fmt(8_000, 2), DATA[:20], b"fmt "]) | st.binary(max_size=30)))
+def test_any_head_has_a_byte_rate_or_none(parts: list[bytes]) -> None:
+    rate = wav_byte_rate(b"RIFF\0\0\0\0WAVE" + b"".join(parts))
+    assert rate is None or rate > 0

@@ -4,6 +4,8 @@ import struct
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from transcriber.audio.coding import ENCODINGS, TABLES, Encoding, RawFormat, SampleStream, encoding_named, samples_of
@@ -85,3 +87,21 @@ def test_samples_have_their_size(encoding: Encoding) -> None:
     form = RawFormat(encoding, 8_000, 2)
     assert samples_of(encoding, bytes(form.sample_bytes * 3)).shape == (3,)
     assert form.frame_bytes == 2 * form.sample_bytes
+
+
+def test_numbers_that_are_none_raise_no_warning() -> None:
+    signalling = bytes.fromhex("010000000000f07f")
+    assert np.isnan(samples_of("pcm_f64le", signalling + signalling)).all()
+
+
+@given(
+    st.sampled_from(ENCODINGS), st.sampled_from([1_000, 8_000, 16_000, 44_100, 192_000]), st.integers(1, 8), st.data()
+)
+def test_any_bytes_are_samples(encoding: Encoding, rate: int, channels: int, data: st.DataObject) -> None:
+    form = RawFormat(encoding, rate, channels)
+    content = data.draw(st.binary(max_size=20 * form.frame_bytes))
+    stream = SampleStream(form)
+    blocks = [*stream.feed(content), stream.flush()]
+    assert all(np.isfinite(block).all() for block in blocks)
+    expected = len(content) // form.frame_bytes * 16_000 / rate
+    assert abs(sum(block.shape[1] for block in blocks) - expected) <= 2

@@ -1,6 +1,7 @@
 """Which decoder a stream gets, and what those are told that get none."""
 
 import struct
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -150,3 +151,12 @@ def test_recordings_become_files() -> None:
     assert finish_recording(Options(), encoded("webm")[:500], 500) == Finished("webm")
     assert finish_recording(Options(), bytes(20), 500) == Finished("bin")
     assert finish_recording(Options(), b"RI", 2) == Finished("bin")
+
+
+async def test_tags_without_end_cost_no_more_than_other_bytes() -> None:
+    decoder, began = opened(b""), time.process_time()
+    tags = b"ID3\x04\x00\x00\x00\x00\x00\x00" * 100_000
+    assert await fed(decoder, tags) == ([], 0)
+    assert time.process_time() - began < 5
+    samples, _ = await decoded(decoder, [encoded("flac")])
+    assert samples.shape[1] > 10_000

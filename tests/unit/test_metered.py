@@ -56,7 +56,7 @@ async def taken(blocks: AsyncIterator[Block]) -> list[tuple[int, ...]]:
 
 
 async def test_all_comes_through_and_waiting_is_not_counted() -> None:
-    meter, worker = CpuMeter(), Worker()
+    meter, worker = CpuMeter(every=1), Worker()
     decoder = MeteredDecoder(worker, meter)
     busy = asyncio.create_task(asyncio.sleep(0.03))
     assert await taken(decoder.decode(b"x")) == [(2, 3), (2, 3)]
@@ -72,7 +72,7 @@ async def test_all_comes_through_and_waiting_is_not_counted() -> None:
 
 async def test_errors_and_cancelling_come_through() -> None:
     worker = Worker()
-    decoder = MeteredDecoder(worker, CpuMeter())
+    decoder = MeteredDecoder(worker, CpuMeter(every=1))
     with pytest.raises(DecodeError):
         await taken(decoder.decode(b"bad"))
     task = asyncio.create_task(taken(decoder.decode(b"x")))
@@ -81,3 +81,15 @@ async def test_errors_and_cancelling_come_through() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert worker.cancelled
+
+
+async def test_one_in_many_calls_is_timed_for_all() -> None:
+    meter = CpuMeter(every=4)
+    decoder = MeteredDecoder(Worker(), meter)
+    for _ in range(3):
+        await taken(decoder.decode(b"x"))
+    assert meter.seconds == 0
+    assert await taken(decoder.decode(b"x")) == [(2, 3), (2, 3)]
+    assert 4 * 0.04 <= meter.seconds < 4 * 0.09
+    meter.add(1.0)
+    assert meter.seconds > 1

@@ -4,6 +4,8 @@ import struct
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.corpus import RECIPES, encoded
 from tests.decoding import decoded, fed, opened
@@ -35,6 +37,7 @@ def test_the_corpus_is_understood(name: str) -> None:
         (box(b"free", 0), False),
         (box(b"free", 7), False),
         (box(b"free", 1, struct.pack(">Q", 3)), False),
+        (box(b"free", 1, struct.pack(">Q", 1)), False),
         (box(b"free", 100_000), False),
     ],
 )
@@ -57,3 +60,12 @@ async def test_a_file_of_which_only_the_head_came_holds_nothing() -> None:
     assert samples.shape == (1, 0)
     np.testing.assert_array_equal(await decoder.flush(), samples)
     assert decoder.tracks == 1
+
+
+@given(st.lists(st.tuples(st.sampled_from([b"ftyp", b"free", b"moov"]), st.integers(0, 40), st.integers(0, 2**64 - 1))))
+def test_it_is_decided_once_and_in_time(boxes: list[tuple[bytes, int, int]]) -> None:
+    head = b"".join(box(kind, size, struct.pack(">Q", long) + bytes(max(0, size - 16))) for kind, size, long in boxes)
+    decisions = [describes_first(head[:length]) for length in range(0, len(head), 7)]
+    decided = [decision for decision in decisions if decision is not None]
+    assert decisions == [None] * (len(decisions) - len(decided)) + decided[:1] * len(decided)
+    assert describes_first(head + bytes(128 << 10)) is not None

@@ -145,3 +145,30 @@ def test_false_pages_end(parts: list[bytes]) -> None:
     real = opus(page(2, b"one", granule=960))
     found = items(real + b"".join(parts) + page(3, b"two", granule=1920))
     assert found[:2] == [OPUS, Packet(b"one")]
+
+
+def test_before_a_stream_begins_nothing_is_lost() -> None:
+    refused = page(0, b"\x80theora", flags=FIRST) + bytes(100) + page(1, b"more")
+    demuxer = OggDemuxer()
+    demuxer.feed(refused[:90])
+    assert demuxer.next() is None
+    demuxer.feed(refused[90:])
+    with pytest.raises(DecodeError):
+        demuxer.next()
+
+
+def ending(stream: bytes, step: int) -> list[Item] | str:
+    try:
+        return items(stream, step)
+    except DecodeError as refused:
+        return refused.error.message
+
+
+@given(st.lists(st.binary(max_size=40), max_size=4), st.integers(0, 1000), st.integers(1, 300))
+def test_the_same_is_found_however_a_stream_is_cut(noise: list[bytes], place: int, step: int) -> None:
+    whole = opus(page(2, b"one", granule=960), page(3, b"two" * 100), page(4, b"three", flags=LAST))
+    stream = bytearray(whole)
+    for part in noise:
+        stream[place : place + len(part) // 2] = part
+        place = (place * 7 + 13) % len(stream)
+    assert ending(bytes(stream), step) == ending(bytes(stream), 0)

@@ -1,9 +1,12 @@
 """What is made of an answer."""
 
 import json
+import time
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from transcriber.engines.engine import Recognition
 from transcriber.engines.openai_answers import read
@@ -183,3 +186,54 @@ def test_a_text_of_improbable_tokens_is_none(mean: float, text: str) -> None:
 )
 def test_a_phrase_over_and_over_is_none(text: str, language: str | None, believed: str) -> None:
     assert answer(text, asked=language).text == believed
+
+
+def test_kept_segments_without_text_leave_no_space() -> None:
+    segments = [segment("", 0, 1), segment("Hello.", 1, 2), segment("Thanks.", 2, 3, compression_ratio=9.0)]
+    assert answer("Hello. Thanks.", segments=segments) == Recognition("Hello.")
+
+
+def test_an_answer_without_end_is_none() -> None:
+    with pytest.raises(ValueError, match="too long"):
+        answer("again " * 200_000)
+
+
+def test_many_words_in_many_segments_take_their_time_once() -> None:
+    words = timed(*(("a", 0.001 * at, 0.001 * at) for at in range(6_000)))
+    segments = [segment("a", 0.001 * at, 0.001 * at, compression_ratio=9.0 * (at % 2)) for at in range(6_000)]
+    began = time.process_time()
+    heard = answer("a", words=words, segments=segments, seconds=10.0)
+    assert heard.text == ""
+    assert time.process_time() - began < 5
+
+
+NUMBERS = st.floats() | st.integers() | st.none()
+WORDS = st.fixed_dictionaries(
+    {"word": st.sampled_from(["Hello", "again.", "Hel", "lo", ""]), "start": NUMBERS, "end": NUMBERS}
+)
+SEGMENTS = st.fixed_dictionaries(
+    {"text": st.sampled_from(["Hello", " ", "again."]), "start": st.floats(-1, 20), "end": NUMBERS},
+    optional={"avg_logprob": NUMBERS, "compression_ratio": NUMBERS, "no_speech_prob": NUMBERS},
+)
+ANSWERS = st.fixed_dictionaries(
+    {"text": st.sampled_from(["Hello again.", "Hello", "again " * 20, "おはよう"]) | st.text(max_size=9)},
+    optional={
+        "words": st.lists(WORDS, max_size=4) | st.none(),
+        "segments": st.lists(SEGMENTS, max_size=4),
+        "logprobs": st.lists(st.fixed_dictionaries({"logprob": NUMBERS}), max_size=3),
+        "languages": st.lists(st.fixed_dictionaries({"code": st.text(max_size=3)}), max_size=2),
+        "language": st.none() | st.text(max_size=8) | st.integers(),
+    },
+)
+
+
+@given(ANSWERS.map(json.dumps).map(str.encode) | st.binary(), st.sampled_from([None, "en", "ja"]))
+def test_any_answer_is_refused_or_has_its_words_in_the_audio(body: bytes, language: str | None) -> None:
+    try:
+        heard = read(body, seconds=4.0, language=language)
+    except ValueError:
+        return
+    assert heard.text == heard.text.strip()
+    moments = [moment for word in heard.words or () for moment in (word.start, word.end)]
+    assert moments == sorted(moments)
+    assert all(0 <= moment <= 4.0 for moment in moments)

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import math
 import time
 import wave
 from collections.abc import AsyncIterator, Callable
@@ -11,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.openai_stub import KEY, Model, OpenAIStub, error
 from tests.stub_server import Reply
@@ -496,3 +499,13 @@ def test_description_names_the_server_without_its_password() -> None:
     assert (description.engine, description.model) == ("openai", "some-model")
     assert description.details == {"server": "http://gpu.example:8000/v1/"}
     assert OpenAIEngine(api_key=KEY).description.details == {"server": "https://api.openai.com/v1/"}
+
+
+HEADERS = st.sampled_from(["Wed, 21 Oct 2099 07:28:00 GMT", "1 Jan 1 0:0 -9999", "9" * 400, "1e400", "-0", "nan"])
+
+
+@given(HEADERS | st.text(max_size=30), HEADERS | st.text(max_size=10))
+def test_any_retry_after_is_a_number_of_seconds(seconds: str, milliseconds: str) -> None:
+    asked = retry_after_seconds({"retry-after": seconds, "retry-after-ms": milliseconds})
+    assert asked >= 0
+    assert math.isfinite(asked)

@@ -1,5 +1,7 @@
 """Packets to samples, without a thread."""
 
+import time
+
 import pytest
 
 from tests.corpus import encoded, reference
@@ -29,6 +31,23 @@ class Given:
 
     def next(self) -> Item | None:
         return self._items.pop(0) if self._items else None
+
+
+class Slow(Given):
+    """A demuxer that computes a while and finds nothing but damage."""
+
+    def next(self) -> Item | None:
+        began = time.thread_time()
+        while time.thread_time() < began + 0.3:
+            pass
+        return Lost()
+
+
+async def test_computing_without_end_is_refused() -> None:
+    decoder = PushedDecoder(Slow())
+    with pytest.raises(DecodeError) as caught:
+        await taken(lambda: decoder.decode(b"x"))
+    assert caught.value.error.code == "audio_too_expensive"
 
 
 async def length(*items: Item) -> tuple[int, int]:

@@ -6,6 +6,8 @@ import wave
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.corpus import decode_whole
 from tests.wavs import chunk, fmt, riff, speechlike
@@ -114,3 +116,9 @@ def test_big_endian_samples_become_an_au_file() -> None:
     decoded, rate = decode_whole(stream, "au")
     assert rate == 16_000
     np.testing.assert_array_equal(decoded.T, samples / np.float32(32768))
+
+
+@given(st.lists(st.sampled_from([FMT, INFO, b"data", b"RIFF"]) | st.binary(max_size=20)), st.integers(0, 1 << 40))
+def test_whatever_a_head_says_it_keeps_its_length(parts: list[bytes], more_bytes: int) -> None:
+    head = b"RIFF\0\0\0\0WAVE" + b"".join(parts)
+    assert len(repair_wav(head, len(head) + more_bytes)) == len(head)

@@ -39,6 +39,33 @@ def test_an_address_of_another_machine_is_told_with_the_reason() -> None:
         bind("192.0.2.1", 0)
 
 
+def test_what_the_kernel_keeps_of_a_connection_is_bounded() -> None:
+    with bind("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            for direction in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+                assert accepted.getsockopt(socket.SOL_SOCKET, direction) <= 256 << 10
+
+
+DESCRIPTORS = """
+import logging, resource, sys
+from transcriber.server import allow_descriptors
+logging.basicConfig(format="%(levelname)s")
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 128))
+allow_descriptors(int(sys.argv[1]))
+print(*resource.getrlimit(resource.RLIMIT_NOFILE))
+"""
+
+
+@pytest.mark.parametrize(
+    ("wanted", "allowed", "warned"), [("50", "64 128", ""), ("100", "100 128", ""), ("500", "128 128", "WARNING")]
+)
+def test_as_many_files_are_allowed_as_are_wanted_and_may_be(wanted: str, allowed: str, warned: str) -> None:
+    command = (sys.executable, "-c", DESCRIPTORS, wanted)
+    finished = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert (finished.stdout.strip(), finished.stderr.strip()) == (allowed, warned)
+
+
 @dataclass
 class Sessions:
     """Sessions that end when they are told to, or hurried."""

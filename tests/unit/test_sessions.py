@@ -99,6 +99,7 @@ async def test_a_client_that_may_come_back_is_waited_for(tmp_path: Path) -> None
         await asyncio.sleep(0.05)
         assert len(house.sessions) == 1
         assert house.sessions.resume("wrong") is None
+        assert house.sessions.resume("fälsch") is None
         assert house.sessions.resume(token) is live
         live.attach(lambda: None)
         live.end(Ended())

@@ -1,8 +1,11 @@
 """Settings from variables."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from transcriber.settings import Settings, SettingsError
 
@@ -67,3 +70,29 @@ def test_a_dotenv_file_stands_behind_the_environment(tmp_path: Path, monkeypatch
     monkeypatch.setenv("PORT", "7002")
     settings = Settings.from_environment()
     assert (settings.port, settings.endpointing_ms) == (7002, 700)
+
+
+NAMES = [known.name.upper() for known in fields(Settings)]
+VALUES = st.sampled_from(["", "0", "-1", "1e9", "nan", "inf", "openai", "JSON", "cuda", "9" * 5000, "٣"]) | st.text()
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), VALUES), st.sampled_from([*NAMES]))
+def test_any_values_are_taken_or_named_as_mistakes(variables: dict[str, str], planted: str) -> None:
+    variables = variables | {planted: "a planted secret"}
+    try:
+        settings = Settings.from_environment(variables)
+    except SettingsError as error:
+        problems = error.problems
+        assert {problem.partition(":")[0] for problem in problems} <= {*variables, "OPENAI_API_KEY"}
+        assert not any("planted" in problem for problem in problems)
+        return
+    for known in fields(Settings):
+        if limits := known.metadata["limits"]:
+            assert limits["minimum"] <= getattr(settings, known.name) <= limits["maximum"]
+
+
+@pytest.mark.parametrize(
+    ("given", "connections"), [({}, 500), ({"MAX_SESSIONS": "10"}, 120), ({"MAX_CONNECTIONS": "7"}, 7)]
+)
+def test_connections_follow_the_sessions_unless_they_are_set(given: dict[str, str], connections: int) -> None:
+    assert Settings.from_environment(given).connections == connections

@@ -1,6 +1,8 @@
 """What streams are known by."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.corpus import RECIPES, encoded
 from transcriber.audio.sniffing import MAGIC_BYTES, UNKNOWN, extension_of, sniff, tag_bytes
@@ -107,3 +109,16 @@ def test_files_behind_a_tag_are_called_what_they_are() -> None:
 
 def test_what_is_nothing_known_is_called_so() -> None:
     assert extension_of(bytes(20)) == extension_of(b"RI") == "bin"
+
+
+def test_as_many_tags_as_there_may_be_are_passed_over() -> None:
+    tag = b"ID3\x04\x00\x00\x00\x00\x00\x00"
+    assert extension_of(tag * 50_000 + encoded("flac")) == "flac"
+    assert extension_of(tag * 50_000) == "mp3"
+
+
+@given(st.lists(st.sampled_from([*HEADS.values(), b"ID3\x04\x00\x00\x00\x00\x00\x05"]) | st.binary(max_size=12)))
+def test_anything_has_a_name(parts: list[bytes]) -> None:
+    head = b"".join(parts)
+    assert (sniff(head) is None) == (len(head) < MAGIC_BYTES)
+    assert 0 < len(extension_of(head)) <= 4

@@ -1,5 +1,6 @@
 """The spool's logs and cursors."""
 
+import contextlib
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.full_disk import files_limited
 from transcriber.events import Ack, Close, Command, Ended, Finalize, Options, Partial, SpeechStarted, Started
+from transcriber.records import SpoolDamaged
 from transcriber.spool import InputCursor, Messages, Spool, SpoolFull
 
 
@@ -189,3 +191,52 @@ async def test_a_spool_is_full_whatever_filled_it(spool: Spool) -> None:
     assert spool.full
     with pytest.raises(SpoolFull):
         spool.append_audio(b"a")
+
+
+LEFT = st.sampled_from(
+    [
+        b'{"byte":0,"kind":"Finalize","reason":"finalize","at":0}',
+        b'{"byte":0,"kind":"Messages","size":3,"count":2}',
+        b'{"kind":"SpeechStarted","turn":1,"channel":0,"start":0.5}',
+        b'{"byte":-1,"kind":"Ended","at":0}',
+        b'{"byte":9999,"kind":"Ended","at":0}',
+        b'{"byte":"0","kind":"Ended","at":0}',
+        b'{"byte":0,"kind":"Messages","size":3,"count":"2"}',
+        b'{"byte":0,"kind":["Ended"]}',
+        b'{"byte":0,"kind":"Started","options":5}',
+        b"{}",
+        b"",
+    ]
+)
+
+
+@settings(max_examples=60)
+@given(st.lists(LEFT, max_size=4), st.lists(LEFT | st.binary(max_size=20), max_size=4))
+def test_whatever_is_left_is_read_or_said_to_be_damaged(
+    tmp_path_factory: pytest.TempPathFactory, commands: list[bytes], events: list[bytes]
+) -> None:
+    folder = tmp_path_factory.mktemp("spool")
+    (folder / "audio").write_bytes(b"audio")
+    (folder / "commands").write_bytes(b"".join(line + b"\n" for line in commands) + b'{"torn')
+    (folder / "events").write_bytes(b"\n".join(events))
+    try:
+        spool = Spool(folder, limit_bytes=1 << 20)
+    except SpoolDamaged:
+        return
+    with contextlib.closing(spool):
+        cursor = spool.inputs()
+        heard = everything(cursor)
+        assert b"".join(item for item in heard if isinstance(item, bytes)) == b"audio"
+        assert len(heard) == len(commands) + 1
+        spool.append_command(Ended())
+        assert cursor.next(100) == Ended()
+        with contextlib.suppress(SpoolDamaged):
+            assert all(number > 0 for number, _ in iter(spool.events().next, None))
+
+
+@pytest.mark.parametrize("line", [b'{"byte":9999,"kind":"Ended","at":0}', b'{"byte":0,"kind":"Other"}', b"{}"])
+async def test_commands_that_can_not_be_are_damage(tmp_path: Path, line: bytes) -> None:
+    (tmp_path / "commands").write_bytes(line + b"\n")
+    with pytest.raises(SpoolDamaged):
+        Spool(tmp_path, limit_bytes=10_000)
+    assert (tmp_path / "commands").read_bytes() == line + b"\n"

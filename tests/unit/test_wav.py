@@ -197,3 +197,34 @@ async def test_the_samples_are_those_of_the_file() -> None:
     np.testing.assert_allclose(mixed[0], samples.mean(axis=1) / 32768, atol=1e-7)
     apart, _ = await decoded(WavDecoder(separate=True), [wav(samples, 16_000)])
     np.testing.assert_array_equal(apart, samples.T / np.float32(32768))
+
+
+def ending(stream: bytes, step: int) -> tuple[bytes, str]:
+    """The audio that comes out, and how it ends."""
+    parser, audio = WavParser(), b""
+    try:
+        for start in range(0, len(stream), step):
+            audio += parser.feed(stream[start : start + step])
+        audio += parser.end()
+        parser.feed(b"")
+    except DecodeError as refusal:
+        return audio, refusal.error.message
+    return audio, ""
+
+
+CHUNKS = st.builds(
+    chunk,
+    st.sampled_from([b"fmt ", b"data", b"LIST", b"ds64", b"Xyz1", b"\0\0\0\0"]),
+    st.sampled_from([FMT[8:], b"", b"abc", bytes(40)]) | st.binary(max_size=50),
+    st.none() | st.integers(0, 60) | st.sampled_from([0xFFFFFFFF, 0x7FFFFFFF, 0x10000]),
+)
+
+
+@given(st.lists(CHUNKS, max_size=6), st.booleans(), st.integers(1, 30))
+def test_anything_comes_to_the_same_audio_and_end_however_it_is_cut(
+    chunks: list[bytes], usual: bool, step: int
+) -> None:
+    stream = riff(*([FMT] if usual else []), *chunks)
+    whole = ending(stream, len(stream))
+    assert ending(stream, step) == whole
+    assert len(whole[0]) <= len(stream)

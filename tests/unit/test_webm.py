@@ -149,3 +149,32 @@ def test_after_damage_the_next_block_is_found(step: int) -> None:
 def test_most_of_a_stream_outlives_a_hole(cut: int, length: int) -> None:
     stream = encoded("webm")
     assert len(frames(stream[:cut] + stream[cut + length :])) >= len(frames(stream)) - 10
+
+
+def ending(stream: bytes, step: int) -> list[Item] | str:
+    try:
+        return items(stream, step)
+    except DecodeError as refused:
+        return refused.error.message
+
+
+@pytest.mark.parametrize("cut", range(9))
+def test_a_large_block_of_no_track_is_damage_wherever_it_is_cut(cut: int) -> None:
+    strange = element("a3", bytes([0x85]) + bytes(7), struct.pack(">Q", 2 << 20 | 1 << 56))
+    before = webm(cluster(simple(b"one")))
+    stream = before + strange + cluster(simple(b"two"))
+    demuxer, found = WebmDemuxer(), list[Item]()
+    for piece in (stream[: len(before) + 9 + cut], stream[len(before) + 9 + cut :]):
+        demuxer.feed(piece)
+        found += iter(demuxer.next, None)
+    assert found == items(stream)
+    assert [item.data for item in found if isinstance(item, Packet)] == [b"one", b"two"]
+
+
+@given(st.lists(st.binary(max_size=12), max_size=4), st.integers(0, 200), st.integers(1, 60))
+def test_the_same_is_found_however_a_stream_is_cut(noise: list[bytes], place: int, step: int) -> None:
+    stream = bytearray(webm(cluster(simple(b"one"), simple(b"two" * 20)), cluster(simple(b"three"))))
+    for part in noise:
+        stream[place : place + len(part) // 2] = part
+        place = (place * 7 + 13) % len(stream)
+    assert ending(bytes(stream), step) == ending(bytes(stream), 0)

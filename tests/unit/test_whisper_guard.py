@@ -1,5 +1,7 @@
 """What Whisper's answers are checked for."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -128,3 +130,29 @@ def test_without_its_surplus_a_text_still_has_its_first_copy(words: list[str]) -
 @given(st.lists(st.sampled_from("abcdef"), min_size=1, max_size=12))
 def test_said_exactly_twice_is_always_seen(words: list[str]) -> None:
     assert suspect_surplus([*words, *words]) >= len(words)
+
+
+def copies_at_the_end(words: list[str]) -> int:
+    """What `certain_surplus` is, word by word."""
+    surplus = 0
+    for period in range(1, len(words) // 2 + 1):
+        run = 0
+        while run < len(words) - period and words[-1 - run] == words[-1 - run - period]:
+            run += 1
+        if run + period >= ({1: 4, 2: 3}.get(period, 2) + 2) * period:
+            surplus = max(surplus, run)
+    return surplus
+
+
+@given(
+    st.lists(st.sampled_from(["a", "b"]), max_size=30), st.lists(st.sampled_from("abc"), max_size=4), st.integers(0, 9)
+)
+def test_any_phrase_is_counted_to_its_first_copy(before: list[str], phrase: list[str], copies: int) -> None:
+    words = before + phrase * copies
+    assert certain_surplus(words) == copies_at_the_end(words)
+
+
+def test_long_answers_take_no_longer_than_their_length() -> None:
+    began = time.process_time()
+    assert certain_surplus(["again"] * 200_000) == 199_999
+    assert time.process_time() - began < 5

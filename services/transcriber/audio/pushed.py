@@ -1,5 +1,6 @@
 """The decoder of containers that are taken apart here: packets go to FFmpeg's codecs at once, without a thread."""
 
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import cast
 
@@ -27,6 +28,7 @@ class PushedDecoder:
         self._codec: Codec | None = None
         self._received_bytes = 0
         self._seconds = 0.0
+        self._cpu_seconds = 0.0
 
     @property
     def tracks(self) -> int:
@@ -36,15 +38,15 @@ class PushedDecoder:
         self._received_bytes += len(data)
         self._demuxer.feed(data)
         lost = False
-        while not lost and (item := self._demuxer.next()) is not None:
-            lost = not self._take(item)
+        while not lost and (heard := self._advance()) is not None:
+            lost = not heard
             if lost or self._stream.held_seconds >= _GATHER_SECONDS:
                 for block in self._stream.take():
                     yield block
-                check_cost(self._received_bytes, self._seconds)
+                self._check_cost()
         for block in self._stream.take():
             yield block
-        check_cost(self._received_bytes, self._seconds)
+        self._check_cost()
         if lost:
             raise damaged()
 
@@ -62,6 +64,18 @@ class PushedDecoder:
 
     def release(self) -> None:
         return None
+
+    def _check_cost(self) -> None:
+        check_cost(self._received_bytes, self._seconds, self._cpu_seconds)
+
+    def _advance(self) -> bool | None:
+        """Decode what comes next, on the clock; False when a stretch is lost, None when more must come."""
+        began = time.thread_time()
+        try:
+            item = self._demuxer.next()
+            return None if item is None else self._take(item)
+        finally:
+            self._cpu_seconds += time.thread_time() - began
 
     def _take(self, item: Item) -> bool:
         """Decode an item; False when a stretch is lost with it."""

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
@@ -28,6 +29,7 @@ CHECKSUM = "CRC32"
 """What S3 verifies of every object and part on arrival, and keeps with it."""
 _DELETED_AT_ONCE = 1000
 _MAX_PARTS = 10_000
+_CONDITION_FAILED = (HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED)
 _TOKEN = "put"  # noqa: S105 - the name of a metadata field
 
 
@@ -95,7 +97,7 @@ class S3Store:
             try:
                 return self._client.get_object(**target)["Body"].read()
             except ClientError as error:
-                if status_of(error) == 416:  # noqa: PLR2004 - the range begins behind the end
+                if status_of(error) == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:  # it begins behind the end
                     return b""
                 raise
 
@@ -120,9 +122,7 @@ class S3Store:
 
     async def upload(self, key: str) -> Upload:
         target = self._target(self._name(key))
-        begin = partial(
-            self._client.create_multipart_upload, **target, **self._encryption, ChecksumAlgorithm=CHECKSUM
-        )
+        begin = partial(self._client.create_multipart_upload, **target, **self._encryption, ChecksumAlgorithm=CHECKSUM)
         answer = await self._call(f"{key} was not begun", begin)
         return _S3Upload(key, self._client, {**target, "UploadId": answer["UploadId"]}, self._call)
 
@@ -154,7 +154,7 @@ class S3Store:
         try:
             return self._put(key, request | {"Metadata": {_TOKEN: token}})
         except ClientError as error:
-            changed = status_of(error) in (409, 412) or ("IfMatch" in request and code_of(error) == "NoSuchKey")
+            changed = status_of(error) in _CONDITION_FAILED or ("IfMatch" in request and code_of(error) == "NoSuchKey")
             if not changed:
                 raise
             if was_retried(error) and (etag := self._etag_of(request["Key"], token)):
@@ -165,7 +165,7 @@ class S3Store:
         try:
             answer = self._client.head_object(**self._target(name))
         except ClientError as error:
-            if status_of(error) == 404:  # noqa: PLR2004 - deleted meanwhile
+            if status_of(error) == HTTPStatus.NOT_FOUND:  # deleted meanwhile
                 return None
             raise
         return answer["ETag"] if answer.get("Metadata", {}).get(_TOKEN) == token else None

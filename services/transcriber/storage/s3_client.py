@@ -3,6 +3,7 @@
 import re
 from collections.abc import Generator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any, Protocol, cast
 
 import boto3
@@ -115,5 +116,5 @@ def _answered(failure: str, error: ClientError) -> StoreError:
     # The answer to a HEAD has no body, so no code but its status.
     if code in ("NoSuchKey", "404"):
         return NotFound(f"{failure}: {code}")
-    retryable = status >= 500 or status == 429 or code in _RETRYABLE_CODES
-    return StoreError(f"{failure}: {code}", retryable=retryable)
+    overloaded = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS
+    return StoreError(f"{failure}: {code}", retryable=overloaded or code in _RETRYABLE_CODES)
