@@ -16,6 +16,7 @@ from botocore.exceptions import (
     HTTPClientError,
     IncompleteReadError,
 )
+from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.parsers import ResponseParserError
 
 from transcriber.storage.store import NotFound, StoreError
@@ -28,6 +29,7 @@ _READ_SECONDS = 30
 """Longest wait for the next bytes, not for a whole answer."""
 
 _RETRYABLE_ERRORS = (
+    BotoConnectionError,
     HTTPClientError,
     IncompleteReadError,
     FlexibleChecksumError,
