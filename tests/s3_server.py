@@ -10,6 +10,8 @@ from moto.server import ThreadedMotoServer
 from transcriber.storage.s3_client import Client, make_client
 
 REGION = "eu-central-1"
+_NUMBERS = itertools.count(1)
+"""Of buckets: every server of a process has the same."""
 
 
 class S3Server:
@@ -29,7 +31,6 @@ class S3Server:
         with pytest.MonkeyPatch.context() as patch:
             self.put_in(patch)
             self.client: Client = make_client()
-        self._numbers = itertools.count(1)
 
     def put_in(self, patch: pytest.MonkeyPatch) -> None:
         """Makes it the S3 of this process."""
@@ -38,7 +39,7 @@ class S3Server:
 
     def make_bucket(self) -> str:
         """The name of a new one."""
-        name = f"bucket-{next(self._numbers)}"
+        name = f"bucket-{next(_NUMBERS)}"
         # The store itself makes no buckets.
         create = self.client.create_bucket  # type: ignore[attr-defined]
         create(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
