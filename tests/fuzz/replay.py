@@ -18,8 +18,9 @@ def replay(target: Target, *, inputs: int, seed: int) -> None:
         inserted = chance.choice((b"", chance.randbytes(1), chance.randbytes(4), bytes(4), b"\xff" * 4, data[:stop]))
         return (data[:start] + inserted + data[stop:])[:max_bytes]
 
+    content = seeds[0]
     for _ in range(inputs):
-        at = chance.randrange(len(seeds))
-        changed = target.mutation(seeds[at], chance, change)[: target.max_bytes]
-        target.check(changed)
-        seeds[at] = changed if chance.random() < 0.7 else seeds[at]
+        # From a seed, or on from what came of one.
+        content = chance.choice(seeds) if chance.random() < 0.3 else content
+        content = target.mutation(content, chance, change)[: target.max_bytes]
+        target.check(content)

@@ -291,9 +291,11 @@ async def test_a_full_disk_ends_the_session_with_what_it_could_keep(house: House
     client = Client(house, RAW_QUERY)
     client.socket.say(SPEECH[:96_000])
     await until(lambda: client.live.spool.received_bytes == 96_000)
+    house.engine.gate.clear()  # nothing is stored before the disk is well again
     with files_limited(96_000):
         client.socket.say(SPEECH[96_000:])
         await until(lambda: client.live.ended)
+    house.engine.gate.set()
     await client.done()
     assert (client.socket.sent[-1]["code"], client.socket.sent[-1]["fatal"]) == ("storage_full", True)
     assert client.socket.closed == (1011, "storage_full")
