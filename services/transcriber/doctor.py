@@ -49,7 +49,7 @@ def _bucket(settings: Settings) -> tuple[list[str], bool]:
     try:
         make_store(settings)
     except UNUSABLE as problem:
-        return [f"store       bucket {settings.s3_bucket}: can't be used: {problem}"], False
+        return [f"store       {problem}"], False
     return [f"store       bucket {settings.s3_bucket} (can be written to)"], True
 
 

@@ -13,13 +13,14 @@ from transcriber.events import Options
 
 TRIMMED = Shape(
     frames=trimmed_frames(ScriptedWhisper.audio(0).size),
+    trimmed=True,
     beam_size=5,
     prompt=(),
     language="en",
     translate=False,
     final=True,
 )
-FULL = replace(TRIMMED, frames=FULL_FRAMES)
+FULL = replace(TRIMMED, frames=FULL_FRAMES, trimmed=False)
 PARTIAL = replace(TRIMMED, final=False, beam_size=1)
 
 TWICE = Line("it rains today it rains today", full_text="it rains today")

@@ -16,6 +16,7 @@ from transcriber.engines.whisper_guard import (
     is_noise,
     is_silent,
     longest_hole,
+    redo_frames,
     suspect_surplus,
     token_cap,
     trimmed_frames,
@@ -156,3 +157,10 @@ def test_long_answers_take_no_longer_than_their_length() -> None:
     began = time.process_time()
     assert certain_surplus(["again"] * 200_000) == 199_999
     assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize(("seconds", "frames"), [(1, 1600), (12.7, 1600), (13.9, 3000), (28, 3000)])
+def test_a_second_look_is_longer_than_the_first_and_no_longer_than_it_need_be(seconds: float, frames: int) -> None:
+    samples = int(seconds * SAMPLE_RATE)
+    assert redo_frames(samples) == frames
+    assert redo_frames(samples) > trimmed_frames(samples) or frames == 3000

@@ -42,7 +42,7 @@ class Job:
     deadline: float
     """On the event loop's clock; after it nobody waits for the answer."""
     full_context: bool = False
-    """Set by an engine that asks for the job again, see `Redo`."""
+    """Set by an engine that asks for the job again with a longer look at it, see `Redo`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from transcriber.audio.pcm import SAMPLE_RATE
 from transcriber.engines.engine import Capabilities, Description, EngineError, Job, Outcome, Recognition
 from transcriber.engines.whisper_backend import VERSIONS, Whisper
 from transcriber.engines.whisper_batch import Shape, WhisperBatch
-from transcriber.engines.whisper_guard import FRAMES_PER_SECOND, FULL_FRAMES, is_silent, trimmed_frames
+from transcriber.engines.whisper_guard import FRAMES_PER_SECOND, FULL_FRAMES, is_silent, redo_frames, trimmed_frames
 from transcriber.engines.whisper_models import SETTING, ModelError, ModelFiles, locate
 from transcriber.events import Error, Options
 
@@ -117,9 +117,14 @@ class LocalWhisper:
         options = job.options
         language = options.language or self._default_language
         translate = options.translate and language != "en"
-        trims = language in self._model.trimmed_for and not translate and not job.full_context
+        verified = language in self._model.trimmed_for and not translate
+        trimmed = verified and not job.full_context
+        frames = trimmed_frames(job.samples.size) if trimmed else FULL_FRAMES
+        if verified and job.full_context:
+            frames = redo_frames(job.samples.size)
         return Shape(
-            frames=trimmed_frames(job.samples.size) if trims else FULL_FRAMES,
+            frames=frames,
+            trimmed=trimmed,
             beam_size=self._beam_size if job.final else 1,
             prompt=self._prompt(options.prompt, options.keywords),
             language=language,

