@@ -7,7 +7,7 @@ are written to the spool as commands, and all events, go through `dump` and `loa
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from transcriber.transcript import Times, Word
 
@@ -285,6 +285,8 @@ class Transcription:
     times: Times
     chunk_range: tuple[int, int] | None = None
     """First and last message, counted from 1, that the text comes from; the runner knows."""
+    heard_at: str | None = None
+    """When it began on the wall clock, UTC, ISO 8601, if its audio came as it was spoken; the runner knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,6 +330,7 @@ class Failed:
     start: float | None = None
     end: float | None = None
     chunk_range: tuple[int, int] | None = None
+    heard_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,14 +378,7 @@ Event = (
 )
 
 _NESTED: dict[str, type] = {"options": Options, "error": Error, "storage": Storage}
-_BY_NAME: dict[str, type] = {
-    cls.__name__: cls
-    for cls in (
-        *(Started, Stalled, Finalize, Clear, Reconfigure, Rejected, Draining, Ended, Disconnected),
-        *(Status, SpeechStarted, SpeechStopped, Partial, Transcription, TranscriptionLate),
-        *(Ack, Warned, Failed, Suspended, Complete),
-    )
-}
+_BY_NAME: dict[str, type] = {cls.__name__: cls for cls in (*get_args(Command), *get_args(Event))}
 
 
 def dump(record: Command | Event) -> dict[str, Any]:

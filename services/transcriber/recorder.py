@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 
 from transcriber.audio.formats import finish_recording
 from transcriber.audio.wav import MAX_HEADER_BYTES
-from transcriber.events import Failed, Options, Status, Storage, Stored, Transcription, TranscriptionLate
+from transcriber.events import Failed, Options, Status, Storage, Stored, Transcription, TranscriptionLate, Warned
 from transcriber.metrics import Metrics
 from transcriber.spool import Spool
 from transcriber.storage.store import Store, StoreError
-from transcriber.transcript import Line, Transcript
+from transcriber.transcript import FILES, Line, Transcript
 
 log = logging.getLogger(__name__)
 
@@ -77,8 +77,8 @@ class Recorder:
         try:
             if "audio" in locations:
                 await self._keep_audio(spool, options, place)
-            await self._put_text(place + "transcript.json", transcript.to_json())
-            await self._put_text(place + "transcript.txt", transcript.to_text())
+            for name, text in (await asyncio.to_thread(transcript.files)).items():
+                await self._put_text(place + name, text)
         except (StoreError, OSError) as problem:
             self._metrics.store_errors.inc()
             log.error("not stored", extra={"session": transcript.session_id, "reason": type(problem).__name__})
@@ -109,7 +109,7 @@ class Recorder:
         if options.record == "none":
             return {}
         place = prefix(transcript.session_id, transcript.started_at)
-        names = {"transcript": "transcript.json", "text": "transcript.txt"}
+        names = dict(FILES)
         if options.record == "audio+text" and spool.received_bytes:
             names = {"audio": _audio_name(spool, options), **names}
         return {kind: self._store.location(place + name) for kind, name in names.items()}
@@ -118,26 +118,14 @@ class Recorder:
 def collect(spool: Spool, status: Status, options: Options, duration: float) -> Transcript:
     """The transcript that a session's events make; a late text fills its gap."""
     lines: dict[int, Line] = {}
+    damages: list[float] = []
     cursor = spool.events()
     while (numbered := cursor.next()) is not None:
         event = numbered[1]
-        if isinstance(event, Transcription | TranscriptionLate):
-            lines[event.utterance] = Line(
-                event.utterance,
-                event.turn,
-                event.channel,
-                event.start,
-                event.end,
-                event.text,
-                event.language,
-                event.words,
-                event.times,
-            )
-        elif isinstance(event, Failed) and event.utterance is not None:
-            start, end = event.start or 0.0, event.end or 0.0
-            lines[event.utterance] = Line(
-                event.utterance, event.turn or 0, event.channel or 0, start, end, "", gap=event.error.code
-            )
+        if isinstance(event, Transcription | TranscriptionLate | Failed) and event.utterance is not None:
+            lines[event.utterance] = _line(event, lines.get(event.utterance))
+        elif isinstance(event, Warned) and event.code == "audio_damaged" and event.at is not None:
+            damages.append(event.at)
     asked = asdict(options)
     del asked["resume"]
     return Transcript(
@@ -149,6 +137,28 @@ def collect(spool: Spool, status: Status, options: Options, duration: float) -> 
         service_version=status.version,
         options=asked,
         lines=tuple(lines.values()),
+        damages=tuple(damages),
+    )
+
+
+def _line(event: Transcription | TranscriptionLate | Failed, before: Line | None) -> Line:
+    """An utterance as an event has it; `before` is what was told of it, if that failed."""
+    if isinstance(event, Failed):
+        start, end = event.start or 0.0, event.end or 0.0
+        number, turn, channel = event.utterance or 0, event.turn or 0, event.channel or 0
+        return Line(number, turn, channel, start, end, "", gap=event.error.code, heard_at=event.heard_at)
+    heard_at = event.heard_at if isinstance(event, Transcription) else before and before.heard_at
+    return Line(
+        event.utterance,
+        event.turn,
+        event.channel,
+        event.start,
+        event.end,
+        event.text,
+        event.language,
+        event.words,
+        event.times,
+        heard_at=heard_at,
     )
 
 

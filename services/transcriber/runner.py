@@ -92,6 +92,8 @@ class Runner:
         self._policies: dict[int, PartialPolicy] = {}
         self._guessing: dict[int, asyncio.Task[None]] = {}
         """Running partials, by utterance; at most one each."""
+        self._heard_at: dict[int, str | None] = {}
+        """When utterances began on the wall clock, those without a final."""
         self._gaps = Gaps(spool, status.session_id, parts.scheduler, self._capabilities, parts.decoder_for)
         self._repairing: asyncio.Task[None] | None = None
         self._repaired_at = -math.inf
@@ -173,6 +175,7 @@ class Runner:
                 self._tell(event)
             case OpenUtterance():
                 self._policies[effect.utterance] = PartialPolicy(paid=self._capabilities.paid)
+                self._heard_at[effect.utterance] = self._standing.heard_at(effect.start)
                 self._figures.opened(effect.utterance, self._standing.arrived_at(effect.start))
             case CloseUtterance():
                 self._drop(effect.utterance)
@@ -180,6 +183,7 @@ class Runner:
                 self._recognize(effect)
             case DropUtterance():
                 self._drop(effect.utterance)
+                self._heard_at.pop(effect.utterance, None)
                 self._figures.dropped(effect.utterance)
             case Close():
                 self._spool.shut(effect)
@@ -190,9 +194,9 @@ class Runner:
             self._spool.offer(event)
             self._figures.told(event)
             return
-        if isinstance(event, Transcription | Failed) and event.end is not None:
+        if isinstance(event, Transcription | Failed) and event.utterance is not None and event.end is not None:
             chunks = self._intake.chunks.range_to(round(event.end * SAMPLE_RATE), self._spool.open_run)
-            event = replace(event, chunk_range=chunks)
+            event = replace(event, chunk_range=chunks, heard_at=self._heard_at.pop(event.utterance, None))
         if isinstance(event, Failed):
             self._gaps.told(event)
         before = self._replay.told(event)

@@ -1,6 +1,7 @@
 """Where a session stands in time: behind what it received, ahead of the clock, or with the audio of another process."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 from transcriber.audio.pcm import SAMPLE_RATE
 from transcriber.engines.queue import Priority
@@ -50,6 +51,14 @@ class Standing:
         if self.catching_up or self._ahead_seconds + behind > _AHEAD_SECONDS:
             return None
         return self._heard_at - behind - (self._intake.judged - sample) / SAMPLE_RATE
+
+    def heard_at(self, sample: int) -> str | None:
+        """The same on the wall clock: UTC, ISO 8601."""
+        arrived = self.arrived_at(sample)
+        if arrived is None:
+            return None
+        ago = timedelta(seconds=asyncio.get_running_loop().time() - arrived)
+        return (datetime.now(UTC) - ago).isoformat(timespec="milliseconds")
 
     @property
     def _decoded_seconds(self) -> float:

@@ -3,12 +3,22 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from transcriber.audio.pcm import SAMPLE_RATE
+from transcriber.subtitles import Spoken, srt, vtt
 
 Times = Literal["model", "aligned", "estimated"]
 """Where word times come from: the engine's own output, alignment with its attention, or interpolation."""
+
+FILES = {
+    "transcript": "transcript.json",
+    "text": "transcript.txt",
+    "srt": "transcript.srt",
+    "vtt": "transcript.vtt",
+}
+"""What a transcript is kept as: the names of its files by kind."""
 
 FORMAT_VERSION = 1
 """Of transcript.json; grows when a field changes its meaning."""
@@ -38,6 +48,8 @@ class Line:
     words: tuple[Word, ...] = ()
     times: Times | None = None
     gap: str | None = None
+    heard_at: str | None = None
+    """When it began on the wall clock, UTC, ISO 8601; None where its audio did not come as it was spoken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +64,8 @@ class Transcript:
     service_version: str
     options: dict[str, Any]
     lines: tuple[Line, ...]
+    damages: tuple[float, ...] = ()
+    """Where audio is damaged or missing, in seconds."""
 
     @property
     def text(self) -> str:
@@ -63,17 +77,56 @@ class Transcript:
         """Lines by start, then channel."""
         return sorted(self.lines, key=lambda line: (line.start, line.channel))
 
+    def files(self) -> dict[str, str]:
+        """Everything that is kept, by file name; text that UTF-8 can carry. Takes a while for a long transcript."""
+        made = {
+            "transcript": self.to_json(),
+            "text": self.to_text(),
+            "srt": srt(self._spoken()),
+            "vtt": vtt(self._spoken()),
+        }
+        # What an engine answers in JSON may escape lone surrogates.
+        return {FILES[kind]: text.encode(errors="replace").decode() for kind, text in made.items()}
+
     def to_json(self) -> str:
         """One object; its `utterances` carry words and times, gaps are utterances with a `gap`."""
         document = {"version": FORMAT_VERSION} | asdict(self)
         del document["lines"]
         document["text"] = self.text
-        document["utterances"] = [asdict(line) for line in self.ordered]
+        document["utterances"] = [self._utterance(line) for line in self.ordered]
         return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
 
     def to_text(self) -> str:
-        """A line per utterance; a gap is a line in brackets that says from when to when."""
-        return "".join(f"{_readable(line)}\n" for line in self.ordered if line.text or line.gap)
+        """A line per utterance, with its speaker where channels are apart; a line in brackets where text is
+        missing, with its time."""
+        lines = (f"{each.speaker}: {each.text}" if each.speaker else each.text for each in self._spoken(timed=True))
+        return "".join(f"{line}\n" for line in lines)
+
+    def _spoken(self, *, timed: bool = False) -> list[Spoken]:
+        """All that can be read, by start; `timed`: notices say when they are about."""
+        separate = bool(self.options.get("separate_channels"))
+        spoken = [
+            Spoken(
+                line.start,
+                line.end,
+                line.text if line.gap is None else _no_text(line, timed=timed),
+                line.words,
+                f"Channel {line.channel + 1}" if separate else None,
+                notice=line.gap is not None,
+            )
+            for line in self.ordered
+            if line.text or line.gap
+        ]
+        damaged = [Spoken(at, at, _damaged(at, timed=timed), notice=True) for at in self.damages]
+        return sorted([*spoken, *damaged], key=lambda each: each.start)
+
+    def _utterance(self, line: Line) -> dict[str, Any]:
+        values = asdict(line)
+        del values["heard_at"]
+        began = _moment(line.heard_at) if line.heard_at else _moment(self.started_at) + timedelta(seconds=line.start)
+        ended = began + timedelta(seconds=line.end - line.start)
+        clock = "arrival" if line.heard_at else "position"
+        return values | {"start_utc": _written(began), "end_utc": _written(ended), "clock": clock}
 
 
 def join(texts: Iterable[str]) -> str:
@@ -114,10 +167,21 @@ def _position(voiced: Sequence[tuple[int, int]], samples: float, *, end: bool = 
     return round(voiced[-1][1] / SAMPLE_RATE, 3)
 
 
-def _readable(line: Line) -> str:
-    if line.gap is None:
-        return line.text
-    return f"[no text for {_clock(line.start)}-{_clock(line.end)}: {line.gap}]"
+def _no_text(line: Line, *, timed: bool) -> str:
+    when = f" for {_clock(line.start)}-{_clock(line.end)}" if timed else ""
+    return f"[no text{when}: {line.gap}]"
+
+
+def _damaged(at: float, *, timed: bool) -> str:
+    return f"[audio damaged or missing{f' at {_clock(at)}' if timed else ''}]"
+
+
+def _moment(iso: str) -> datetime:
+    return datetime.fromisoformat(iso).astimezone(UTC)
+
+
+def _written(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds")
 
 
 def _clock(seconds: float) -> str:

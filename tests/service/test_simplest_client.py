@@ -58,7 +58,13 @@ async def test_the_recording_and_its_transcript_lie_in_the_store(service: Servic
     speaker = await run(service, TWO_PASSAGES)
     status, complete = speaker.received[0], speaker.received[-1]
     folder = service.stored(status["session_id"])
-    assert sorted(path.name for path in folder.iterdir()) == ["audio.wav", "transcript.json", "transcript.txt"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "audio.wav",
+        "transcript.json",
+        "transcript.srt",
+        "transcript.txt",
+        "transcript.vtt",
+    ]
     assert complete["storage"]["state"] == "stored"
     assert {Path(place) for place in complete["storage"]["locations"].values()} == set(folder.iterdir())
     assert (folder / "audio.wav").read_bytes() == TWO_PASSAGES

@@ -11,7 +11,18 @@ from typing import Literal
 import pytest
 
 from tests.stage import RAW, SPEECH, until, wav
-from transcriber.events import Error, Event, Failed, Options, Record, Status, Stored, Transcription, TranscriptionLate
+from transcriber.events import (
+    Error,
+    Event,
+    Failed,
+    Options,
+    Record,
+    Status,
+    Stored,
+    Transcription,
+    TranscriptionLate,
+    Warned,
+)
 from transcriber.recorder import MAX_TEXT_BYTES, Recorder, collect, prefix
 from transcriber.spool import Spool
 from transcriber.storage.disk import DiskStore
@@ -122,10 +133,12 @@ async def test_everything_is_kept_and_then_told(finish: Finish) -> None:
         "audio": f"memory:{PLACE}audio.wav",
         "transcript": f"memory:{PLACE}transcript.json",
         "text": f"memory:{PLACE}transcript.txt",
+        "srt": f"memory:{PLACE}transcript.srt",
+        "vtt": f"memory:{PLACE}transcript.vtt",
     }
     assert (stored.full_transcription, stored.duration) == ("One. Two.", 4.5)
     assert (stored.received_bytes, stored.received_messages) == (len(SPEECH), 1)
-    assert finish.kept() == ["audio.wav", "transcript.json", "transcript.txt"]
+    assert finish.kept() == ["audio.wav", "transcript.json", "transcript.srt", "transcript.txt", "transcript.vtt"]
     assert finish.store.kept[PLACE + "transcript.txt"] == b"One.\nTwo.\n"
     transcript = json.loads(finish.store.kept[PLACE + "transcript.json"])
     assert transcript["options"]["sample_rate"] == 16_000
@@ -138,8 +151,12 @@ async def test_everything_is_kept_and_then_told(finish: Finish) -> None:
     ("record", "kept", "state"),
     [
         ("none", [], "none"),
-        ("text", ["transcript.json", "transcript.txt"], "stored"),
-        ("audio+text", ["audio.wav", "transcript.json", "transcript.txt"], "stored"),
+        ("text", ["transcript.json", "transcript.srt", "transcript.txt", "transcript.vtt"], "stored"),
+        (
+            "audio+text",
+            ["audio.wav", "transcript.json", "transcript.srt", "transcript.txt", "transcript.vtt"],
+            "stored",
+        ),
     ],
 )
 async def test_only_what_may_be_kept(finish: Finish, record: Record, kept: list[str], state: str) -> None:
@@ -151,7 +168,7 @@ async def test_only_what_may_be_kept(finish: Finish, record: Record, kept: list[
 
 async def test_without_audio_there_is_no_recording(finish: Finish) -> None:
     await finish.run()
-    assert finish.kept() == ["transcript.json", "transcript.txt"]
+    assert finish.kept() == ["transcript.json", "transcript.srt", "transcript.txt", "transcript.vtt"]
     assert "audio" not in finish.told[0].storage.locations
 
 
@@ -167,7 +184,7 @@ async def test_a_slow_store_is_waited_for_only_so_long(tmp_path: Path) -> None:
     assert slow.spool.directory.exists()
     slow.store.gate.set()
     await storing
-    assert slow.kept() == ["audio.wav", "transcript.json", "transcript.txt"]
+    assert slow.kept() == ["audio.wav", "transcript.json", "transcript.srt", "transcript.txt", "transcript.vtt"]
     assert len(slow.told) == 1
     assert not slow.spool.directory.exists()
     slow.spool.close()
@@ -186,7 +203,7 @@ async def test_what_can_not_be_stored_stays_in_the_spool_for_the_next_attempt(
     finish.store.failure = None
     await finish.run()
     assert [stored.storage.state for stored in finish.told] == ["failed", "stored"]
-    assert finish.kept() == ["audio.wav", "transcript.json", "transcript.txt"]
+    assert finish.kept() == ["audio.wav", "transcript.json", "transcript.srt", "transcript.txt", "transcript.vtt"]
     assert not finish.spool.directory.exists()
 
 
@@ -224,6 +241,17 @@ async def test_recordings_are_files_that_players_open(
     file.write_bytes(finish.store.kept[PLACE + "audio.wav"])
     with wave.open(str(file)) as recording:
         assert recording.readframes(1 << 30) == SPEECH
+
+
+async def test_where_audio_is_damaged_and_when_it_was_spoken_is_kept(finish: Finish) -> None:
+    spoken = "2026-01-02T03:05:00.000+00:00"
+    warnings = [Warned("audio_damaged", "At 2.000 s.", 2.0), Warned("full_text_too_long", "Long.")]
+    failed = replace(gap(2), heard_at=spoken)
+    for event in (replace(final(1, "One."), heard_at=spoken), failed, late(2, "Two."), *warnings):
+        finish.spool.append_event(event)
+    transcript = collect(finish.spool, STATUS, RAW, 4.5)
+    assert transcript.damages == (2.0,)
+    assert [(line.text, line.heard_at) for line in transcript.ordered] == [("One.", spoken), ("Two.", spoken)]
 
 
 async def test_a_late_text_fills_its_gap(finish: Finish) -> None:

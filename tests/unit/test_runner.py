@@ -249,7 +249,10 @@ async def test_bad_input_is_answered_in_its_place(work: Work) -> None:
     assert isinstance(events[-1], Complete)
 
 
-@pytest.mark.parametrize(("record", "names"), [("none", []), ("text", ["transcript.json", "transcript.txt"])])
+@pytest.mark.parametrize(
+    ("record", "names"),
+    [("none", []), ("text", ["transcript.json", "transcript.srt", "transcript.txt", "transcript.vtt"])],
+)
 async def test_only_what_may_be_kept_is_stored(work: Work, record: Any, names: list[str]) -> None:
     await run(work, Started(replace(RAW, record=record)), SPEECH, Ended())
     assert work.all_stored() == names

@@ -1,6 +1,7 @@
 """Where a session stands in time, with an intake and a spool that are only figures."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -63,7 +64,14 @@ async def test_a_sample_arrived_as_long_ago_as_what_came_after_it_is_long() -> N
     arrived = place.arrived_at(8_000)
     assert arrived is not None
     assert now - arrived == pytest.approx(0.5, abs=0.05)
+    on_the_wall = place.heard_at(8_000)
+    assert on_the_wall is not None
+    moment = datetime.fromisoformat(on_the_wall)
+    assert moment.utcoffset() == timedelta(0)
+    assert (datetime.now(UTC) - moment).total_seconds() == pytest.approx(0.5, abs=0.05)
 
 
 async def test_nobody_waits_for_what_was_sent_faster_than_it_was_spoken() -> None:
-    assert standing(received=3 * SECOND, read=SECOND, decoded=16_000).arrived_at(8_000) is None
+    place = standing(received=3 * SECOND, read=SECOND, decoded=16_000)
+    assert place.arrived_at(8_000) is None
+    assert place.heard_at(8_000) is None

@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 from transcriber.transcript import Line, Transcript, Word, estimate_words
 
 
-def transcript(*lines: Line) -> Transcript:
-    return Transcript("id", "2026-01-01T00:00:00Z", 10.0, "local", "tiny", "1", {"language": None}, lines)
+def transcript(*lines: Line, damages: tuple[float, ...] = (), **options: object) -> Transcript:
+    return Transcript(
+        "id", "2026-01-01T00:00:00Z", 10.0, "local", "tiny", "1", {"language": None, **options}, lines, damages
+    )
 
 
 WORDS = (Word("Hello", 0.5, 0.9, 0.8), Word("there.", 1.0, 1.5))
@@ -38,6 +40,45 @@ def test_json_has_words_times_gaps_and_what_it_was_made_with() -> None:
     )
     assert document["utterances"][0]["words"][0] == {"text": "Hello", "start": 0.5, "end": 0.9, "probability": 0.8}
     assert document["utterances"][1]["gap"] == "engine_failed"
+
+
+def test_what_is_missing_is_visible_in_every_file() -> None:
+    files = transcript(FIRST, GAP, LAST, damages=(4.5,)).files()
+    assert set(files) == {"transcript.json", "transcript.txt", "transcript.srt", "transcript.vtt"}
+    assert files["transcript.txt"].splitlines()[-1] == "[audio damaged or missing at 00:00:04.500]"
+    assert json.loads(files["transcript.json"])["damages"] == [4.5]
+    for subtitles in (files["transcript.srt"], files["transcript.vtt"]):
+        assert "\n[no text: engine_failed]\n" in subtitles
+        assert "\n[audio damaged or missing]\n" in subtitles
+    assert "00:00:02.000 --> 00:00:03.411\n[no text" in files["transcript.vtt"]
+
+
+def test_channels_that_are_apart_are_told_apart() -> None:
+    files = transcript(Line(2, 2, 1, 2.0, 3.0, "Hello."), FIRST, separate_channels=True).files()
+    assert files["transcript.txt"] == "Channel 1: Hello there.\nChannel 2: Hello.\n"
+    assert "<v Channel 2>Hello." in files["transcript.vtt"]
+    assert "\nChannel 2: Hello.\n" in files["transcript.srt"]
+    assert "Channel" not in transcript(FIRST).to_text()
+
+
+def test_utterances_are_told_on_the_wall_clock() -> None:
+    live = Line(4, 2, 0, 6.0, 7.5, "Live.", heard_at="2026-01-01T00:01:06.250+00:00")
+    counted, heard = json.loads(transcript(LAST, live).to_json())["utterances"]
+    assert (counted["start_utc"], counted["end_utc"], counted["clock"]) == (
+        "2026-01-01T00:00:04.000+00:00",
+        "2026-01-01T00:00:05.000+00:00",
+        "position",
+    )
+    assert (heard["start_utc"], heard["end_utc"], heard["clock"]) == (
+        "2026-01-01T00:01:06.250+00:00",
+        "2026-01-01T00:01:07.750+00:00",
+        "arrival",
+    )
+
+
+def test_files_can_be_written_whatever_an_engine_answers() -> None:
+    for text in transcript(Line(1, 1, 0, 0.0, 1.0, "a\ud800b", words=(Word("a\ud800b", 0.0, 1.0),))).files().values():
+        assert text.encode()
 
 
 def test_an_utterance_without_words_leaves_no_empty_line() -> None:

@@ -197,7 +197,7 @@ def _error(error: Error) -> dict[str, Any]:
 
 def _failed(event: Failed) -> dict[str, Any]:
     where = asdict(event) | {"chunk_range": _chunk_range(event.chunk_range)}
-    del where["error"]
+    del where["error"], where["heard_at"]
     return _error(event.error) | {"fatal": event.error.close_code is not None} | _known(where)
 
 
