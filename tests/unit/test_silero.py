@@ -1,6 +1,9 @@
 """The Silero detector: what it makes of sounds, and how it batches the frames of many tracks."""
 
 import asyncio
+import os
+import subprocess
+import sys
 import threading
 import wave
 from collections.abc import AsyncIterator
@@ -282,3 +285,13 @@ async def test_its_thread_counts_the_time_it_computes(detector: SileroDetector, 
 
     assert 0.01 < used < 5
     assert detector.cpu_seconds - used < 0.01
+
+
+def test_nobody_is_told_how_it_is_used(tmp_path: Path) -> None:
+    """What onnxruntime would report, it first keeps in the user's folder."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("CI", "XDG_CACHE_HOME")} | {
+        "HOME": str(tmp_path)
+    }
+    statement = "from transcriber.vad.silero import load_model, model_path; load_model(model_path())"
+    subprocess.run((sys.executable, "-c", statement), env=environment, check=True, timeout=50)
+    assert list(tmp_path.rglob("*")) == []

@@ -6,6 +6,7 @@ below the usual level is still found, so the frames are given to it as they are.
 
 import asyncio
 import importlib.util
+import os
 import threading
 import time
 import weakref
@@ -15,6 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+# From 1.29 on, onnxruntime's own builds report to its makers how they are used. Read when it is first imported.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 import onnxruntime
 from numpy.typing import NDArray
 
