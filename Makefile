@@ -1,8 +1,9 @@
 # Everything there is to do here; `make` alone lists it. Keeps to GNU Make 3.81, which macOS has.
 
 BIN := .venv/bin
+STACKS_BIN := .venv-stacks/bin
 # Suites that are too slow for `make test`, each a folder of tests/ and a target `test-<name>`.
-HEAVY := engine faults fuzz
+HEAVY := engine faults fuzz stacks
 BENCHES := $(sort $(patsubst bench/%.py,%,$(filter-out bench/_%,$(wildcard bench/*.py))))
 
 .DEFAULT_GOAL := help
@@ -26,17 +27,18 @@ run: .venv/.local-stamp ## Run the service on HOST and PORT (127.0.0.1:8080) unt
 # Working on it
 
 .PHONY: setup
-setup: .venv/.dev-stamp ## Create .venv with everything needed to work on it (PYTHON=... picks the Python)
+setup: .venv/.dev-stamp .venv-stacks/.stamp ## Create .venv and .venv-stacks with everything needed to work on it (PYTHON=... picks the Python)
 
 .PHONY: test
 test: lint ## Static checks, then every quick test; TESTS=... narrows it, as for pytest
 	$(BIN)/python -m pytest $(TESTS)
 
 .PHONY: lint
-lint: .venv/.dev-stamp ## Static checks only: ruff, pyright strict, import contracts
+lint: .venv/.dev-stamp .venv-stacks/.stamp ## Static checks only: ruff, pyright strict, import contracts
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/basedpyright
+	$(BIN)/basedpyright --project stacks
 	PYTHONPATH=services $(BIN)/lint-imports --no-logo
 
 .PHONY: fix
@@ -62,6 +64,10 @@ test-faults: .venv/.dev-stamp ## Heavy: the service under loads and ends that no
 .PHONY: test-fuzz
 test-fuzz: .venv/.dev-stamp ## Heavy: every parser that bytes from outside reach, fuzzed for some seconds
 	$(BIN)/python -m pytest tests/fuzz
+
+.PHONY: test-stacks
+test-stacks: .venv-stacks/.stamp ## Heavy: the infrastructure, as programs and under Pulumi's own engine
+	$(STACKS_BIN)/python -m pytest tests/stacks
 
 SECONDS ?= 20
 
@@ -93,10 +99,12 @@ lock: .venv/.dev-stamp ## Lock requirements/ anew after a change in pyproject.to
 	$(COMPILE) pyproject.toml --extra server --constraint requirements/dev.txt --output-file requirements/server.txt
 	printf 'hatchling\neditables\n' | $(COMPILE) - --constraint requirements/dev.txt \
 	  --output-file requirements/build.txt
+	$(COMPILE) pyproject.toml --group stacks --constraint requirements/build.txt \
+	  --output-file requirements/stacks.txt
 
 .PHONY: clean
 clean: ## Remove everything that make made; recordings in data/ stay
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.* mutants build dist
+	rm -rf .venv .venv-stacks .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.* mutants build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps say what .venv holds: enough to use it, quicker to install, or all that is locked.
@@ -108,3 +116,7 @@ clean: ## Remove everything that make made; recordings in data/ stay
 .venv/.dev-stamp: requirements/dev.txt requirements/build.txt pyproject.toml
 	@.ci/setup dev
 	@touch .venv/.local-stamp $@
+
+.venv-stacks/.stamp: requirements/stacks.txt requirements/build.txt pyproject.toml
+	@.ci/setup stacks
+	@touch $@

@@ -16,6 +16,7 @@ from transcriber.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "services" / "transcriber"
+STACKS = ROOT / "stacks"
 TESTS = ROOT / "tests"
 
 MODULE_LINES = 300
@@ -59,6 +60,7 @@ def _module(path: Path) -> str:
 
 FILES = list(_files())
 MODULES = [path for path in FILES if path.is_relative_to(SOURCE) and path.suffix == ".py"]
+INFRASTRUCTURE = [path for path in FILES if path.is_relative_to(STACKS) and path.suffix == ".py"]
 TEST_FILES = [path for path in FILES if path.is_relative_to(TESTS) and path.suffix == ".py"]
 DOCUMENTS = [path for path in FILES if path.suffix == ".md"]
 MAKEFILE = (ROOT / "Makefile").read_text()
@@ -92,13 +94,13 @@ def _parameters(function: Function) -> int:
 # Sizes
 
 
-@pytest.mark.parametrize("path", MODULES, ids=_name)
+@pytest.mark.parametrize("path", [*MODULES, *INFRASTRUCTURE], ids=_name)
 def test_module_is_small(path: Path) -> None:
     if _name(path) not in LARGER:
         assert _code_lines(path.read_text()) <= MODULE_LINES
 
 
-@pytest.mark.parametrize("path", MODULES, ids=_name)
+@pytest.mark.parametrize("path", [*MODULES, *INFRASTRUCTURE], ids=_name)
 def test_functions_are_small(path: Path) -> None:
     source = path.read_text().splitlines()
     large = {
@@ -122,7 +124,9 @@ def test_larger_ones_still_exist() -> None:
 
 def test_names_say_what_is_inside() -> None:
     vague = {"utils", "util", "helpers", "common", "base", "manager", "misc"}
-    assert [_name(path) for path in MODULES if vague & {*path.stem.split("_"), path.parent.name}] == []
+    assert [
+        _name(path) for path in (*MODULES, *INFRASTRUCTURE) if vague & {*path.stem.split("_"), path.parent.name}
+    ] == []
 
 
 # Tests
@@ -177,7 +181,7 @@ def test_tests_fake_by_hand_and_always_run(path: Path) -> None:
     if path == Path(__file__):
         return
     banned = re.compile(
-        r"unittest\.mock|import mock|\bmocker\b|monkeypatch\.setattr|MagicMock"
+        r"unittest\.mock|import mock\b|\bmocker\b|monkeypatch\.setattr|MagicMock"
         r"|mark\.(skip|skipif|xfail)|pytest\.(skip|xfail|importorskip)"
     )
     assert banned.findall(path.read_text()) == []
@@ -208,6 +212,13 @@ def test_every_module_is_in_a_layer() -> None:
     packages = {_module(path): path for path in MODULES if path.name == "__init__.py"}
     assert homeless - set(packages) == set()
     assert [name for name, path in packages.items() if _imports(path) and name not in UNLAYERED] == []
+
+
+def test_service_and_infrastructure_do_not_know_each_other() -> None:
+    foreign = {"services": r"\bstacks\b", "stacks": r"\btranscriber\b"}
+    for path in (*MODULES, *INFRASTRUCTURE):
+        mine = path.relative_to(ROOT).parts[0]
+        assert [line for line in _imports(path) if re.search(rf"(import|from) {foreign[mine]}", line)] == [], path
 
 
 def _imports(path: Path) -> list[str]:
@@ -317,7 +328,8 @@ def test_locks_hold_what_is_declared() -> None:
     wanted = {
         "server": [*project["dependencies"], *extras["server"]],
         "local": extras["local"],
-        "dev": [*extras["mic"], *(name for group in groups.values() for name in group)],
+        "dev": [*extras["mic"], *(name for key, group in groups.items() if key != "stacks" for name in group)],
+        "stacks": [*project["dependencies"], *groups["stacks"]],
         "build": PYPROJECT["build-system"]["requires"],
     }
     for lock, requirements in wanted.items():

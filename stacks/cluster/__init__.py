@@ -1,0 +1,1 @@
+"""Where tasks run: shared by all services of an environment."""

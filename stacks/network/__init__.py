@@ -1,0 +1,1 @@
+"""Where everything lives: addresses, subnets, ways out."""

@@ -1,0 +1,1 @@
+"""The transcription service: image, task, permissions, scaling, alarms."""

@@ -1,0 +1,74 @@
+"""What the infrastructure and the service agree on, though neither imports the other."""
+
+import re
+from dataclasses import fields
+
+import pytest
+
+from stacks.service import container, metrics
+from stacks.service.metrics import Metric
+from stacks.timing import Timing
+from tests.stacks.recording import ROOT, config_of
+from transcriber.emf import LATENCY, SERIES
+from transcriber.settings import Settings
+
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+
+
+def _environment(environment: str, **changes: str) -> dict[str, str]:
+    config = config_of(environment, **changes)
+    secrets = dict.fromkeys(container.secret_parameters(config), "x")
+    return {**container.environment(config, bucket="a-bucket", host="a.example", region="us-east-1"), **secrets}
+
+
+@pytest.mark.parametrize("environment", ["dev", "prod"])
+@pytest.mark.parametrize("engine", ["openai", "local"])
+def test_service_takes_the_environment_that_it_is_given(environment: str, engine: str) -> None:
+    given = _environment(environment, engine=engine, openai_model="gpt-transcribe")
+    settings = Settings.from_environment(given)
+    foreign = {"AWS_REGION", "API_KEYS"}
+    assert set(given) - {field.name.upper() for field in fields(Settings)} == foreign
+    assert settings.engine == engine
+    assert (settings.port, settings.s3_bucket) == (container.PORT, "a-bucket")
+
+
+def test_times_fit_into_each_other() -> None:
+    config = config_of("prod")
+    settings = Settings.from_environment(_environment("prod"))
+    timing: Timing = config.timing
+    assert settings.max_session_seconds <= timing.deregistration_seconds <= 3600 < timing.update_seconds
+    assert settings.drain_seconds + 30 <= timing.stop_seconds <= 120
+    assert settings.idle_seconds < timing.idle_seconds <= 4000
+    assert 2 * settings.ping_seconds + settings.pong_seconds < timing.idle_seconds
+
+
+def test_shortest_sessions_still_outlast_pings() -> None:
+    settings = Settings.from_environment({})
+    assert Timing(60).idle_seconds >= settings.idle_seconds
+
+
+@pytest.mark.parametrize("metric", [value for value in vars(metrics).values() if isinstance(value, Metric)])
+def test_metrics_of_the_service_are_emitted(metric: Metric) -> None:
+    emitted = {series.name for series in (*SERIES, LATENCY)}
+    assert metric.source != "service" or metric.name in emitted
+
+
+def test_paths_are_the_service_s() -> None:
+    routes = (ROOT / "services/transcriber/endpoints/status.py").read_text()
+    for path in (container.HEALTH_PATH, container.LIVE_PATH, container.METRICS_PATH):
+        assert f'"{path}"' in routes
+    assert (
+        f'"{container.WEBSOCKET_PATH}"'
+        in (ROOT / "services/transcriber/wire/native.py").read_text()
+        + (ROOT / "services/transcriber/app.py").read_text()
+    )
+
+
+def test_image_is_made_for_this_task() -> None:
+    assert set(re.findall(r"^USER (.*)$", DOCKERFILE, re.MULTILINE)) == {container.USER}
+    assert set(re.findall(r"^VOLUME (.*)$", DOCKERFILE, re.MULTILINE)) == {container.DATA_DIR}
+    assert set(re.findall(r"^EXPOSE (.*)$", DOCKERFILE, re.MULTILINE)) == {str(container.PORT)}
+    probe = ", ".join(f'"{part}"' for part in container.HEALTH_COMMAND[1:])
+    assert f"CMD [{probe}]" in DOCKERFILE
+    targets = set(re.findall(r"^FROM \S+ AS (\w+)$", DOCKERFILE, re.MULTILINE))
+    assert set(container.TARGETS.values()) <= targets

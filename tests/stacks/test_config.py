@@ -1,0 +1,135 @@
+"""The settings of an environment: what they may be, and how mistakes are told."""
+
+from collections.abc import Mapping
+
+import pytest
+import yaml
+
+from stacks.config import Config, ConfigError, parse
+from stacks.timing import LONGEST_SESSION_SECONDS
+from tests.stacks.recording import ROOT, settings_of
+
+
+def _values(environment: str = "dev", **changes: str) -> dict[str, str]:
+    own = settings_of(environment, **changes)
+    return {key.removeprefix("transcriber:"): value for key, value in own.items() if key.startswith("transcriber:")}
+
+
+def _problems(environment: str = "dev", **changes: str) -> list[str]:
+    with pytest.raises(ConfigError) as raised:
+        parse(environment, _values(environment, **changes))
+    return raised.value.problems
+
+
+@pytest.mark.parametrize("environment", ["dev", "prod"])
+def test_committed_settings_are_right(environment: str) -> None:
+    config = parse(environment, _values(environment))
+    assert config.protected == (environment == "prod")
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    assert _problems(architecture="arm", task_cpu="", min_tasks="none", max_tasks="0", taks_cpu="256") == [
+        "taks_cpu: is no setting",
+        "architecture: is one of arm64, x86_64",
+        "task_cpu: is missing",
+        "min_tasks: is a whole number",
+        "max_tasks: is between 1 and 1000",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"protected": "yes"}, "protected: is true or false"),
+        ({"vpc_cidr": "10.0.0.0/8"}, "vpc_cidr: is between /16 and /20"),
+        ({"vpc_cidr": "10.0.0.1/16"}, "vpc_cidr: is no network: 10.0.0.1/16 has host bits set"),
+        ({"vpc_cidr": "8.8.0.0/16"}, "vpc_cidr: is not private"),
+        ({"zones_used": "3"}, "zones_used: is more than availability_zones"),
+        ({"zones_used": "1"}, "zones_used: is 2 or more: a load balancer needs them"),
+        ({"protected": "true"}, "domain: is missing: what is protected is not on plain HTTP"),
+        ({"hosted_zone": "example.com"}, "hosted_zone: is there without a domain"),
+        ({"domain": "a.example.org", "hosted_zone": "example.com"}, "hosted_zone: does not hold the domain"),
+        ({"domain": "no domain"}, "domain: is no domain name"),
+        ({"image_digest": "sha256:12"}, "image_digest: is sha256: and 64 hexadecimal digits"),
+        (
+            {"image_environment": "prod"},
+            "image_digest: is missing: image_environment is another one, where nothing is built",
+        ),
+        ({"task_memory_mib": "4096"}, "task_memory_mib: 256 CPU units go with 512 to 2048 MiB, in steps of 1024"),
+        ({"min_tasks": "3"}, "max_tasks: is less than min_tasks"),
+        ({"sessions_per_task": "21"}, "sessions_per_task: is more than max_sessions"),
+        (
+            {"max_session_seconds": str(LONGEST_SESSION_SECONDS + 1)},
+            f"max_session_seconds: is between 60 and {LONGEST_SESSION_SECONDS}",
+        ),
+        (
+            {"nat_gateways": "none"},
+            "nat_gateways: none leaves no way to OpenAI's API: single or per_az, or engine: local",
+        ),
+        (
+            {"api_keys_parameter": "api-keys"},
+            "api_keys_parameter: is the whole name of an SSM parameter, such as /transcriber/dev/x",
+        ),
+        (
+            {"secrets_key_arn": "arn:aws:kms:us-east-1:123456789012:alias/x"},
+            "secrets_key_arn: is the ARN of a key, not of an alias",
+        ),
+        (
+            {"base_image": "python:3.12"},
+            "base_image: is an image by its digest, such as python:3.12-slim-bookworm@sha256:...",
+        ),
+        (
+            {"log_days": "31"},
+            "log_days: is one of 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, "
+            "1827, 2192, 2557, 2922, 3288, 3653",
+        ),
+    ],
+)
+def test_mistake_is_told(changes: Mapping[str, str], problem: str) -> None:
+    assert _problems(**changes) == [problem]
+
+
+@pytest.mark.parametrize("environment", ["Dev", "dev-2", "a" * 13, "1dev", ""])
+def test_environment_must_have_a_name_that_fits_everywhere(environment: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        parse(environment, _values())
+    assert raised.value.problems[0].startswith("stack: ")
+
+
+def test_defaults_follow_from_the_rest() -> None:
+    config = parse("dev", _values(domain="a.example.com"))
+    assert (config.zones, config.zone, config.images) == (2, "a.example.com", "dev")
+    assert (config.api_keys, config.openai_key) == ("/transcriber/dev/api-keys", "/transcriber/dev/openai-api-key")
+    assert config.named("x") == "transcriber-dev-x"
+
+
+def test_every_setting_can_be_given() -> None:
+    given = {
+        "zones_used": "2",
+        "availability_zones": "3",
+        "image_environment": "stage",
+        "image_digest": "sha256:" + "0" * 64,
+        "hosted_zone": "example.com",
+        "domain": "a.example.com",
+        "openai_key_parameter": "/a/b",
+        "alarm_email": "who@example.com",
+        "recordings_days": "0",
+    }
+    config = parse("dev", _values(**given))
+    assert isinstance(config, Config)
+    assert (config.zones, config.zone, config.images, config.openai_key) == (2, "example.com", "stage", "/a/b")
+
+
+def test_environments_differ_in_nothing_but_values() -> None:
+    dev, prod = (set(_values(environment)) for environment in ("dev", "prod"))
+    assert dev ^ prod == {"domain", "hosted_zone"}, "only a domain can be left out"
+
+
+@pytest.mark.parametrize("environment", ["dev", "prod"])
+def test_committed_files_hold_no_secret_and_name_their_account(environment: str) -> None:
+    text = (ROOT / f"Pulumi.{environment}.yaml").read_text()
+    document = yaml.safe_load(text)
+    assert "secure:" not in text
+    assert set(document) == {"config"}, "neither salt nor key of a secrets provider"
+    assert document["config"]["aws:allowedAccountIds"] == ["123456789012"]
+    assert document["config"]["aws:defaultTags"]["tags"]["environment"] == environment

@@ -1,0 +1,50 @@
+"""All five programs as they are committed, each given what the others export."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from functools import cache
+
+import pulumi
+import pytest
+
+from stacks import contract
+from stacks.contract import Stack
+from tests.stacks.recording import Program, run, run_all, settings_of
+
+KINDS = {
+    contract.NetworkOutputs,
+    contract.EcrOutputs,
+    contract.AlbOutputs,
+    contract.ClusterOutputs,
+    contract.ServiceOutputs,
+}
+
+
+@cache
+def programs(environment: str) -> Mapping[Stack, Program]:
+    return run_all(environment, settings_of(environment))
+
+
+@pytest.mark.parametrize("environment", ["dev", "prod"])
+def test_each_exports_what_the_contract_says(environment: str) -> None:
+    for kind in KINDS:
+        outputs = programs(environment)[kind.stack].outputs
+        assert set(outputs) == {field.name for field in fields(kind)}
+        assert None not in outputs.values()
+
+
+@pytest.mark.parametrize("stack", [Stack.ALB, Stack.SERVICE])
+def test_missing_upstream_is_told_before_anything_is_made(stack: Stack) -> None:
+    with pytest.raises(pulumi.RunError, match=r"organization/transcriber-network/dev has no output vpc_id"):
+        run(stack, "dev", settings_of("dev"), {})
+
+
+@pytest.mark.parametrize("stack", list(Stack))
+def test_mistakes_in_the_configuration_are_told_at_once(stack: Stack) -> None:
+    with pytest.raises(pulumi.RunError) as raised:
+        run(stack, "dev", settings_of("dev", task_cpu="100", engine=""), {})
+    assert str(raised.value).splitlines() == [
+        "Pulumi.dev.yaml has mistakes:",
+        "  transcriber:engine: is missing",
+        "  transcriber:task_cpu: is one of 256, 512, 1024, 2048, 4096, 8192, 16384",
+    ]
