@@ -23,6 +23,7 @@ from transcriber.engines.scheduler import Scheduler
 from transcriber.engines.whisper_models import ModelError
 from transcriber.events import Options
 from transcriber.hypercorn_config import Limits as TransportLimits
+from transcriber.hypercorn_tcp import TcpConnection
 from transcriber.metrics import Metrics, Readings, watch_loop
 from transcriber.recorder import Recorder
 from transcriber.runner import Parts
@@ -194,6 +195,8 @@ def _readings(scheduler: Scheduler, detector: SileroDetector, sessions: Sessions
         spool_bytes=sessions.spool_bytes,
         detector_cpu_seconds=detector.cpu_seconds,
         decoder_cpu_seconds=meter.seconds,
+        tcp_connections=TcpConnection.open,
+        tcp_refusals=TcpConnection.refused,
     )
 
 

@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
-import json
 from ssl import SSLError
 from typing import Any, ClassVar, cast
 
 from hypercorn.asyncio.tcp_server import MAX_RECV, TCPServer
 from hypercorn.events import Closed, Event, RawData, Updated
 
+from transcriber.http_errors import error_body
 from transcriber.hypercorn_config import limits_of
 
 RETRY_AFTER_SECONDS = 5
@@ -25,8 +25,7 @@ _GONE = (OSError, RuntimeError, SSLError)
 
 
 def _no_room() -> bytes:
-    message = "The service has as many connections as it may; try again later."
-    body = json.dumps({"error": {"code": "too_many_connections", "message": message}}).encode()
+    body = error_body(503)
     head = (
         "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\nRetry-After: {RETRY_AFTER_SECONDS}\r\nConnection: close\r\n\r\n"
@@ -39,6 +38,8 @@ class TcpConnection(TCPServer):
 
     open: ClassVar[int] = 0
     """Connections of this process that are served."""
+    refused: ClassVar[int] = 0
+    """How many there was no room for, since the process began."""
     _turned_away: ClassVar[int] = 0
 
     def __init__(self, *arguments: Any) -> None:
@@ -66,6 +67,7 @@ class TcpConnection(TCPServer):
         """Answer at once, whatever was asked; wait a little for the client to read it, since unread data would turn
         the close into a reset."""
         kind = type(self)
+        kind.refused += 1
         if kind._turned_away >= _TURNED_AWAY:
             self.writer.transport.abort()
             return

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from io import BytesIO
 from typing import Any, cast
 
-from hypercorn.protocol.events import Body, Data, Event, Request, StreamClosed
+from hypercorn.protocol.events import Body, Data, EndBody, Event, Request, Response, StreamClosed
 from hypercorn.protocol.ws_stream import ASGIWebsocketState, FrameTooLargeError, WSStream
 from hypercorn.typing import ASGISendEvent, WebsocketAcceptEvent
 from wsproto.connection import ConnectionState
@@ -16,6 +16,7 @@ from wsproto.frame_protocol import CloseReason
 
 from transcriber.hypercorn_config import limits_of
 from transcriber.hypercorn_tcp import LEFTOVER_PAUSE_SECONDS
+from transcriber.http_errors import error_answer
 
 _FAIR_EVENTS = 64
 """Frames of one connection behind which the others have their turn."""
@@ -247,6 +248,13 @@ class WebSocketStream(WSStream):
         self._heard = self._clock()
         await super()._accept(message)
         self._decided.set()
+
+    async def _send_error_response(self, status_code: int) -> None:
+        """To a handshake that is none."""
+        headers, body = error_answer(status_code)
+        await self.send(Response(stream_id=self.stream_id, status_code=status_code, headers=headers))
+        await self.send(Body(stream_id=self.stream_id, data=body))
+        await self.send(EndBody(stream_id=self.stream_id))
 
     async def _send_pings(self) -> None:
         """Ping now and then, and be done with a client that no longer sends anything. Hypercorn asks for no answer,

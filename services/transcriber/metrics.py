@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.exposition import choose_encoder
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 # A series per counter that says since when it counts: Prometheus sees restarts without.
@@ -20,6 +21,7 @@ _LATENCY_BUCKETS = (0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0,
 _STORE_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _LOOP_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _LOOP_SECONDS = 0.25
+_OPENMETRICS = "application/openmetrics-text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class Readings:
     spool_bytes: int = 0
     detector_cpu_seconds: float = 0.0
     decoder_cpu_seconds: float = 0.0
+    tcp_connections: int = 0
+    tcp_refusals: int = 0
 
 
 class Metrics:
@@ -66,8 +70,10 @@ class Metrics:
 
     def exposition(self, accept: str = "") -> tuple[bytes, str]:
         """Everything as text, and its content type, as an `Accept` header asks for it."""
-        encode, content_type = choose_encoder(accept)
-        return encode(self.registry), content_type
+        # The library's own choice fails on versions that are none, and writes what it was asked into the answer.
+        if any(kind.partition(";")[0].strip().lower() == _OPENMETRICS for kind in accept.split(",")):
+            return openmetrics.generate_latest(self.registry), openmetrics.CONTENT_TYPE_LATEST
+        return generate_latest(self.registry), CONTENT_TYPE_PLAIN_0_0_4
 
     def _sessions(self) -> None:
         self.sessions = self._gauge(
@@ -171,6 +177,8 @@ class _Reader(Collector):
             "How long a new live final would wait; beyond MAX_LAG_SECONDS sessions are refused.",
             now.lag_seconds,
         )
+        yield _now("tcp_connections", "TCP connections that are served, whatever they are for.", now.tcp_connections)
+        yield _total("tcp_refusals", "TCP connections beyond MAX_CONNECTIONS, answered 503 or closed.", now.tcp_refusals)
         yield _now("spool_bytes", "What sessions that are not yet stored take on the local disk.", now.spool_bytes)
         yield _total("detector_cpu_seconds", "CPU time of the detector's thread.", now.detector_cpu_seconds)
         yield _total(

@@ -13,17 +13,21 @@ import hypercorn.asyncio.run
 import hypercorn.protocol
 import hypercorn.protocol.h11
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, WebsocketScope
-from quart import Quart, Response, Websocket, websocket
+from quart import Quart, Response, Websocket, has_request_context, websocket
 from quart.asgi import ASGIWebsocketConnection
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import WebsocketMismatch
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from transcriber.connection import SocketClosed
+from transcriber.http_errors import error_body
 from transcriber.hypercorn_config import Limits
 from transcriber.hypercorn_http import HttpProtocol
 from transcriber.hypercorn_tcp import TcpConnection
 from transcriber.hypercorn_websocket import WebSocketStream
 
 _INTERNAL_ERROR = 1011
+_UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket"}
 
 
 class _Received:
@@ -111,6 +115,7 @@ def install(app: Quart, limits: Limits | None = None) -> None:
     `ServerConfig`."""
     limits = limits or Limits()
     app.asgi_websocket_class = DirectWebsocketConnection
+    app.register_error_handler(HTTPException, _answer)
     app.config["MAX_CONTENT_LENGTH"] = limits.body_bytes
     app.config["BODY_TIMEOUT"] = limits.body_seconds
     cast("Any", hypercorn.asyncio.run).TCPServer = TcpConnection
@@ -119,6 +124,18 @@ def install(app: Quart, limits: Limits | None = None) -> None:
     # Since Python 3.12 this waits for every open connection, before Hypercorn's graceful timeout begins
     # (hypercorn#308).
     cast("Any", asyncio.base_events.Server).wait_closed = _do_not_wait
+
+
+def _answer(problem: HTTPException) -> WerkzeugResponse | Response:
+    """What Quart itself answers, such as 404, in the form of our own answers; headers that belong to it stay."""
+    if problem.response is not None:
+        return cast("WerkzeugResponse", problem.response)
+    status = problem.code or 500
+    headers = {name: value for name, value in problem.get_headers() if name.lower() != "content-type"}
+    if isinstance(problem, WebsocketMismatch):
+        # A WebSocket asked as a page, or the other way round.
+        status, headers = (426, _UPGRADE) if has_request_context() else (404, {})
+    return Response(error_body(status), status, headers, content_type="application/json")
 
 
 async def _do_not_wait(server: asyncio.base_events.Server) -> None:

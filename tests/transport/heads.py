@@ -1,6 +1,7 @@
 """Rows about HTTP: request heads, handshakes that are none, bodies."""
 
 import asyncio
+import json
 from functools import partial
 
 from tests.transport.raw_client import connected, handshake
@@ -61,7 +62,16 @@ rows.row("a handshake without a key", stock="400, TCP open", ours="400, TCP clos
 rows.row("a handshake of version 8", stock="400, TCP open", ours="400, TCP closed")(
     partial(asked, request=handshake("/echo").replace(b"Version: 13", b"Version: 8"))
 )
-rows.same("a WebSocket path, asked without a handshake", "400, TCP open")(
+rows.row("a handshake with a body", stock="400, TCP open", ours="400, TCP closed")(
+    partial(asked, request=handshake("/echo", "Content-Length: 5") + b"hello")
+)
+rows.row("a handshake with a key that is none", stock="101, TCP open", ours="400, TCP closed")(
+    partial(asked, request=handshake("/echo").replace(b"Key: ", b"Key: x"), seconds=0.4)
+)
+rows.row("a handshake with two keys", stock="101, TCP open", ours="400, TCP closed")(
+    partial(asked, request=handshake("/echo", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="), seconds=0.4)
+)
+rows.row("a WebSocket path, asked without a handshake", stock="400, TCP open", ours="426, TCP open")(
     partial(asked, request=b"GET /echo HTTP/1.1\r\nHost: localhost\r\n\r\n", seconds=0.4)
 )
 rows.row("a target that is no URL", stock="500, TCP closed", ours="400, TCP closed")(
@@ -73,3 +83,41 @@ rows.same("a body over the limit", "413, TCP closed")(
 rows.same("a body that does not come", "408, TCP closed")(
     partial(asked, request=b"POST /body HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000\r\n\r\n" + bytes(9))
 )
+rows.row("a body with a length and in chunks", stock="200, TCP open", ours="400, TCP closed")(
+    partial(
+        asked,
+        request=b"POST /body HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"0\r\n\r\n",
+        seconds=0.4,
+    )
+)
+rows.row("a body in chunks in HTTP/1.0", stock="200, TCP closed", ours="400, TCP closed")(
+    partial(asked, request=b"POST /body HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+)
+
+
+async def _said(server: Server, request: bytes) -> str:
+    """The code in an answer's body."""
+    async with connected(server.port) as client:
+        await client.send(request)
+        head = await client.head()
+        length = next(int(line[15:]) for line in head.lower().split("\r\n") if line.startswith("content-length:"))
+        try:
+            return json.loads(await client.reader.readexactly(length))["error"]["code"]
+        except (ValueError, KeyError):
+            return "no code"
+
+
+for _what, _request, _code in (
+    ("a path that is not there", GET.replace(b"/seen/x", b"/nowhere"), "not_found"),
+    ("a method that is not taken", GET.replace(b"GET", b"PUT"), "method_not_allowed"),
+    ("a WebSocket path without a handshake", GET.replace(b"/seen/x", b"/echo"), "websocket_only"),
+    ("a handshake to nowhere", handshake("/nowhere"), "not_found"),
+    ("a handshake for a path without WebSockets", handshake("/state"), "not_found"),
+    ("a handshake of version 8", handshake("/echo").replace(b"Version: 13", b"Version: 8"), "bad_request"),
+    ("a request with large headers", _head("a", 40 << 10)[:-2], "request_head_too_large"),
+    ("a body in a coding that is not known", GET[:-2] + b"Transfer-Encoding: gzip\r\n\r\n", "unsupported_transfer_coding"),
+    ("a request in HTTP/1.2", GET.replace(b"1.1", b"1.2"), "unsupported_http_version"),
+    ("noise", b"\x16\x03\x01 \r\n\r\n", "bad_request"),
+):
+    rows.row(f"what {_what} is told", stock="no code", ours=_code)(partial(_said, request=_request))

@@ -29,7 +29,7 @@ def test_a_registry_is_its_owners_alone() -> None:
 def test_readings_are_taken_when_somebody_looks() -> None:
     metrics = Metrics()
     assert value(metrics, "engine_lag_seconds") == 0
-    metrics.read = lambda: Readings(1, 2, 3.5, 4.5, 5.5, 6, 7.5, 8.5)
+    metrics.read = lambda: Readings(1, 2, 3.5, 4.5, 5.5, 6, 7.5, 8.5, 9, 10)
     assert value(metrics, "engine_queue_jobs") == 1
     assert value(metrics, "engine_running_jobs") == 2
     assert value(metrics, "engine_lag_seconds") == 3.5
@@ -38,6 +38,8 @@ def test_readings_are_taken_when_somebody_looks() -> None:
     assert value(metrics, "spool_bytes") == 6
     assert value(metrics, "detector_cpu_seconds_total") == 7.5
     assert value(metrics, "decoder_cpu_seconds_total") == 8.5
+    assert value(metrics, "tcp_connections") == 9
+    assert value(metrics, "tcp_refusals_total") == 10
 
 
 @pytest.mark.parametrize(
@@ -54,6 +56,26 @@ def test_the_text_is_what_prometheus_reads(accept: str, parse: object) -> None:
     assert not [name for name in families if name.endswith("_created")]
     (count,) = (s for s in families["transcriber_final_latency_seconds"].samples if s.name.endswith("_count"))
     assert count.value == 1
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "application/openmetrics-text; version=zzz; q=foo",
+        "application/openmetrics-text;version=9.9.9;escaping=none",
+        "application/openmetrics-text;version=0.0.1, */*;q=",
+        "text/plain; version=;",
+        ";;,,=",
+        "text/plain; version=1.0.0; escaping=allow-utf-8",
+    ],
+)
+def test_what_asks_for_no_known_form_gets_a_known_one(accept: str) -> None:
+    text, content_type = Metrics().exposition(accept)
+    assert content_type in (
+        "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        "text/plain; version=0.0.4; charset=utf-8",
+    )
+    assert b"transcriber_sessions" in text
 
 
 async def test_a_loop_that_is_held_up_is_seen() -> None:
