@@ -2,9 +2,11 @@
 
 import argparse
 import asyncio
+import contextlib
 import os
+import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
 import transcriber
@@ -49,6 +51,18 @@ def _complain(problem: str) -> int:
     return _EXIT_USAGE
 
 
+@contextlib.contextmanager
+def _ended_by_interrupts() -> Generator[None]:
+    """Ctrl-C ends the process, without Python's traceback, until something else takes care of it."""
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+            signal.signal(signal.SIGINT, before)
+
+
+@_ended_by_interrupts()
 def _serve(arguments: argparse.Namespace) -> int:
     _limit_threads()
     from transcriber import logs, server
@@ -67,6 +81,8 @@ def _serve(arguments: argparse.Namespace) -> int:
     serving = server.run(create_app(settings), listener, transport_limits(settings), make_shutdown(settings))
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(serving)
+        server.leave_at_once(runner.get_loop())
+    server.leave_undisturbed()
     return 0
 
 

@@ -28,6 +28,9 @@ _START_SECONDS = 3600
 """A first start may fetch a model of gigabytes."""
 
 
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
 class BindError(Exception):
     """The address can't be listened on."""
 
@@ -80,7 +83,7 @@ async def run(app: Quart, listener: socket.socket, limits: Limits, shutdown: Shu
             os._exit(128 + number)
         shutdown.signalled(number)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _SIGNALS:
         loop.add_signal_handler(number, interrupted, number)
 
     async def drained() -> None:
@@ -91,6 +94,19 @@ async def run(app: Quart, listener: socket.socket, limits: Limits, shutdown: Shu
     # Hypercorn's own annotations are incomplete.
     serve = cast("Callable[..., Awaitable[None]]", hypercorn.asyncio.serve)
     await serve(app, config, shutdown_trigger=drained)
+
+
+def leave_at_once(loop: asyncio.AbstractEventLoop) -> None:
+    """Behind `run`: all is stored, and a signal need not wait for threads that are left."""
+    for number in _SIGNALS:
+        loop.remove_signal_handler(number)
+        signal.signal(number, lambda *_: os._exit(0))
+
+
+def leave_undisturbed() -> None:
+    """Behind the event loop: Python takes its handlers away before it ends, and a signal would count as the end."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 async def _drained(sessions: Sessions, shutdown: Shutdown) -> None:

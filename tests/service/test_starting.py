@@ -1,9 +1,13 @@
 """Starting it, and what it says when it can't."""
 
+import os
 import signal
 import socket
 import sys
+import time
 from pathlib import Path
+
+import pytest
 
 from tests import lj001
 from tests.checked_client import transcribe
@@ -53,3 +57,35 @@ async def test_hypercorn_by_hand_serves_and_says_what_is_missing(
         assert speaker.received[-1]["full_transcription"] == "in being comparatively modern."
         by_hand.send_signal(signal.SIGTERM)
         assert by_hand.wait() == 0
+
+
+BEGINNING = "import sys; from transcriber.__main__ import main; print('{}', flush=True); sys.exit(main(['serve']))"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_it_starts_ends_it_without_a_traceback(
+    openai_settings: dict[str, str], tmp_path: Path, number: int
+) -> None:
+    """At many moments: while modules are imported, while the parts are made."""
+    starting = ServiceProcess(tmp_path, command=(sys.executable, "-c", BEGINNING), **openai_settings)
+    for tenths in (1, 4, 7, 11, 15):
+        starting.launch()
+        while not starting.log_text():
+            time.sleep(0.005)
+        time.sleep(tenths / 10)
+        starting.send_signal(number)
+        assert starting.wait() in (-number, 128 + number, 0)
+        assert "Traceback" not in starting.log_text()
+
+
+@pytest.mark.parametrize("event_loop", ["asyncio", "uvloop"])
+def test_ctrl_c_again_and_again_ends_it_well(own_service: ServiceProcess, event_loop: str) -> None:
+    """Also at the very end, when the event loop is gone."""
+    own_service.settings["EVENT_LOOP"] = event_loop
+    own_service.start()
+    pid = own_service.pid
+    while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        own_service.send_signal(signal.SIGINT)
+        time.sleep(0.005)
+    assert own_service.wait() == 0
+    assert {line["level"] for line in own_service.log()} == {"info"}
