@@ -5,6 +5,7 @@ and the task metadata endpoint version 4.
 """
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from tests.stub_server import Reply, StubServer, json_reply
@@ -22,6 +23,8 @@ class EcsStub(StubServer):
         """The reason for which protection is refused."""
         self.broken: Reply | None = None
         """What to answer whatever is asked."""
+        self.garbled = False
+        """Whether what is asked is done, and the answer lost."""
         self.protected_minutes: int | None = None
         """How long the task is protected; None: it is not."""
         self.wishes: list[dict[str, Any]] = []
@@ -55,7 +58,8 @@ class EcsStub(StubServer):
                 return json_reply({"TaskARN": ARN, "DesiredStatus": self.desired_status, "KnownStatus": "RUNNING"})
             case "PUT", "/api/0123-456/task-protection/v1/state":
                 assert headers["content-type"] == "application/json"
-                return self._protect(json.loads(body))
+                reply = self._protect(json.loads(body))
+                return replace(reply, cut=True) if self.garbled else reply
             case _:
                 return json_reply({"error": {"Code": "ResourceNotFoundException", "Message": "no"}}, 404)
 

@@ -2,12 +2,14 @@
 CloudWatch Logs makes metrics by itself."""
 
 import asyncio
+import contextlib
 import json
+import math
 import socket
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from transcriber.metrics import Metrics
@@ -59,8 +61,13 @@ class EmfReporter:
         try:
             while True:
                 await asyncio.sleep(every_seconds)
-                self._write(self.line())
+                self._report()
         finally:
+            self._report()
+
+    def _report(self) -> None:
+        # An output that is closed, or full for now, costs a line.
+        with contextlib.suppress(OSError):
             self._write(self.line())
 
     def line(self) -> str:
@@ -76,20 +83,21 @@ class EmfReporter:
         about: dict[str, object] = {"Timestamp": time.time_ns() // 1_000_000, "CloudWatchMetrics": [directive]}
         return json.dumps({"_aws": about, "event": "metrics", "host": self._host, **values})
 
-    def _values(self) -> dict[str, float | list[float]]:
+    def _values(self) -> Mapping[str, float | list[float]]:
         now: defaultdict[str, float] = defaultdict(float)
         for metric in self._metrics.registry.collect():
             for sample in metric.samples:
                 now[sample.name] += sample.value
         grown = {name: value - self._before.get(name, 0.0) for name, value in now.items()}
         self._before = dict(now)
-        values: dict[str, float | list[float]] = {
+        values = {
             series.name: round(grown.get(series.sample, 0.0) if series.growth else now[series.sample], 3)
             for series in SERIES
         }
-        if latencies := self._metrics.take_latencies():
-            values[LATENCY.name] = [round(latency, 3) for latency in latencies]
-        return values
+        # CloudWatch drops a whole line for one value that is no number.
+        values = {name: value for name, value in values.items() if math.isfinite(value)}
+        latencies = [round(latency, 3) for latency in self._metrics.take_latencies() if math.isfinite(latency)]
+        return values | {LATENCY.name: latencies} if latencies else values
 
 
 def _to_stdout(line: str) -> None:

@@ -14,9 +14,9 @@ from wsproto.connection import ConnectionState
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 from wsproto.frame_protocol import CloseReason
 
+from transcriber.http_errors import error_answer
 from transcriber.hypercorn_config import limits_of
 from transcriber.hypercorn_tcp import LEFTOVER_PAUSE_SECONDS
-from transcriber.http_errors import error_answer
 
 _FAIR_EVENTS = 64
 """Frames of one connection behind which the others have their turn."""

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import math
 import sys
 import traceback
 from collections.abc import Iterator
@@ -42,13 +43,25 @@ def _fields(record: logging.LogRecord) -> dict[str, object]:
     return {name: value for name, value in record.__dict__.items() if name not in _STANDARD}
 
 
+def _json_value(value: object) -> object:
+    """JSON has no infinity and no NaN."""
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _one_line(text: str) -> str:
+    """Nothing in it begins a line of its own, or tells a terminal what to do."""
+    if text.isprintable():
+        return text
+    return "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in text)
+
+
 class JsonFormatter(logging.Formatter):
     """One JSON object a line."""
 
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line: dict[str, object] = {"time": moment, "level": record.levelname.lower(), "event": record.getMessage()}
-        line |= _fields(record)
+        line |= {name: _json_value(value) for name, value in _fields(record).items() if name not in line}
         if record.exc_info:
             line["exception"] = _traceback(record.exc_info[1])
         return json.dumps(line, ensure_ascii=False, default=str)
@@ -60,7 +73,7 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created).astimezone()
         fields = "".join(f" {name}={value}" for name, value in _fields(record).items())
-        line = f"{moment:%H:%M:%S} {record.levelname.lower():7} {record.getMessage()}{fields}"
+        line = _one_line(f"{moment:%H:%M:%S} {record.levelname.lower():7} {record.getMessage()}{fields}")
         return line + (f"\n{_traceback(record.exc_info[1])}" if record.exc_info else "")
 
 

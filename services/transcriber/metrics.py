@@ -5,6 +5,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any, cast
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
@@ -72,7 +73,8 @@ class Metrics:
         """Everything as text, and its content type, as an `Accept` header asks for it."""
         # The library's own choice fails on versions that are none, and writes what it was asked into the answer.
         if any(kind.partition(";")[0].strip().lower() == _OPENMETRICS for kind in accept.split(",")):
-            return openmetrics.generate_latest(self.registry), openmetrics.CONTENT_TYPE_LATEST
+            write = cast("Callable[[CollectorRegistry], bytes]", cast("Any", openmetrics).generate_latest)
+            return write(self.registry), openmetrics.CONTENT_TYPE_LATEST
         return generate_latest(self.registry), CONTENT_TYPE_PLAIN_0_0_4
 
     def _sessions(self) -> None:
@@ -178,7 +180,9 @@ class _Reader(Collector):
             now.lag_seconds,
         )
         yield _now("tcp_connections", "TCP connections that are served, whatever they are for.", now.tcp_connections)
-        yield _total("tcp_refusals", "TCP connections beyond MAX_CONNECTIONS, answered 503 or closed.", now.tcp_refusals)
+        yield _total(
+            "tcp_refusals", "TCP connections beyond MAX_CONNECTIONS, answered 503 or closed.", now.tcp_refusals
+        )
         yield _now("spool_bytes", "What sessions that are not yet stored take on the local disk.", now.spool_bytes)
         yield _total("detector_cpu_seconds", "CPU time of the detector's thread.", now.detector_cpu_seconds)
         yield _total(

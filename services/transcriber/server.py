@@ -7,6 +7,7 @@ import resource
 import signal
 import socket
 from collections.abc import Awaitable, Callable
+from types import FrameType
 from typing import cast
 
 import hypercorn.asyncio
@@ -98,9 +99,13 @@ async def run(app: Quart, listener: socket.socket, limits: Limits, shutdown: Shu
 
 def leave_at_once(loop: asyncio.AbstractEventLoop) -> None:
     """Behind `run`: all is stored, and a signal need not wait for threads that are left."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        os._exit(0)
+
     for number in _SIGNALS:
         loop.remove_signal_handler(number)
-        signal.signal(number, lambda *_: os._exit(0))
+        signal.signal(number, leave)
 
 
 def leave_undisturbed() -> None:

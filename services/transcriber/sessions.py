@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import os
 import secrets
 import shutil
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 
 _NOTICE_SECONDS = 60
 """How long before its end a session is warned."""
+_OVERDUE_SECONDS = 300
+"""How long after its end a session may take for its last texts and for being stored, before nothing waits for it."""
 _LAST_COMMANDS = {command.__name__ for command in (Disconnected, Draining, Ended)}
 
 
@@ -189,11 +192,11 @@ class Sessions:
 
     @property
     def remaining_seconds(self) -> float:
-        """How long the sessions there are may still take; 0 when there is none."""
-        if not self._live:
-            return 0
+        """How long the sessions there are may still take; 0 when there is none, or none but those that should long be
+        stored."""
         now = asyncio.get_running_loop().time()
-        return max(1.0, *(live.must_end_at - now for live in self._live.values()))
+        remaining = [live.must_end_at - now for live in self._live.values()]
+        return max([1.0, *remaining]) if max(remaining, default=-math.inf) > -_OVERDUE_SECONDS else 0
 
     def refusal(self) -> Error | None:
         """Why no session can begin now, or None."""

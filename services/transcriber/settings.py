@@ -1,10 +1,16 @@
 """Every setting, from the environment: read once, all mistakes reported at once, by name."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_type_hints
+from urllib.parse import urlsplit
+
+# CloudWatch drops metrics of any other without a word.
+_EMF_NAMESPACE = re.compile(r"(?!:|AWS/)[A-Za-z0-9._/#: -]{1,255}")
+_EMF_NAMESPACE_FORM = "up to 255 of A-Z a-z 0-9 . - _ / # : and space, not beginning with AWS/ or a colon"
 
 
 class SettingsError(Exception):
@@ -157,6 +163,10 @@ class Settings:
         settings = cls(**values)
         if settings.engine == "openai" and not (settings.openai_api_key or settings.openai_base_url):
             problems.append("OPENAI_API_KEY: ENGINE=openai needs it, or OPENAI_BASE_URL")
+        if settings.otel_exporter_otlp_endpoint and not _is_http(settings.otel_exporter_otlp_endpoint):
+            problems.append("OTEL_EXPORTER_OTLP_ENDPOINT: must be a URL that begins with http:// or https://")
+        if settings.emf_namespace and not _EMF_NAMESPACE.fullmatch(settings.emf_namespace):
+            problems.append(f"EMF_NAMESPACE: must be {_EMF_NAMESPACE_FORM}")
         if settings.s3_kms_key_id and settings.s3_sse != "aws:kms":
             problems.append("S3_KMS_KEY_ID: is for S3_SSE=aws:kms")
         if problems:
@@ -168,6 +178,14 @@ def _process_environment() -> Mapping[str, str]:
     from dotenv import dotenv_values
 
     return {**{name: value or "" for name, value in dotenv_values(".env").items()}, **os.environ}
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def _parse(text: str, kind: Any, metadata: Mapping[str, Any]) -> Any:

@@ -26,6 +26,8 @@ HURRIED_TEXT_SECONDS = 3
 INTERRUPTED_SECONDS = 5
 """How long sessions may go on after Ctrl-C."""
 _ANSWER_SECONDS = 5
+_NO_ANSWER = (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError, ValueError, RecursionError)
+"""What asking raises; the last is what JSON does that is nested without end."""
 _MOST_MINUTES = 2880
 """The longest that a task can be protected."""
 _REPLACED = ("DEPLOYMENT_BLOCKED", "TASK_STOPPING_OR_STOPPED")
@@ -44,12 +46,16 @@ class Stop:
 class EcsTask:
     """This task, as its ECS agent knows it. An agent that does not answer well is asked again later."""
 
-    def __init__(self, *, metadata_url: str, agent_url: str, poll_seconds: float) -> None:
+    def __init__(
+        self, *, metadata_url: str, agent_url: str, poll_seconds: float, answer_seconds: float = _ANSWER_SECONDS
+    ) -> None:
         """The URLs are those that ECS gives a container; an empty one is not asked."""
         self._metadata_url = metadata_url
         self._agent_url = agent_url
         self._poll_seconds = poll_seconds
+        self._answer_seconds = answer_seconds
         self._protected = False
+        """Whether it is or may be: an answer can be lost."""
         self._complaints: dict[str, str] = {}
         """By URL, what went wrong when it was last asked."""
 
@@ -78,6 +84,7 @@ class EcsTask:
             return None
         wanted: dict[str, Any] = {"ProtectionEnabled": seconds > 0}
         if seconds:
+            self._protected = True
             wanted["ExpiresInMinutes"] = min(_MOST_MINUTES, math.ceil(seconds / 60))
         answer = await self._ask(client, "PUT", f"{self._agent_url}/task-protection/v1/state", wanted)
         if isinstance(protection := answer.get("protection"), dict):
@@ -91,9 +98,11 @@ class EcsTask:
     ) -> dict[str, Any]:
         """The answer; empty when there is none."""
         try:
-            response = await client.request(method, url, json=body)
+            # The client's own limit is for each read: an answer that drips would hold up every question behind it.
+            async with asyncio.timeout(self._answer_seconds):
+                response = await client.request(method, url, json=body)
             answer = json.loads(response.content)
-        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as problem:
+        except _NO_ANSWER as problem:
             self._complain(url, type(problem).__name__)
             return {}
         self._complain(url, "" if response.is_success else f"status {response.status_code}")

@@ -21,6 +21,7 @@ SPEECH = lj001.wav(9.955, 11.9)
         ({"language": "english"}, 400, "invalid_field", "language"),
         ({"last_event": 3}, 400, "invalid_field", "last_event"),
         ({"model": "gpt-9"}, 400, "unsupported_model", "model"),
+        ({"resume_token": ""}, 400, "invalid_field", "resume_token"),
         ({"resume_token": "guessed"}, 404, "unknown_session", "resume_token"),
     ],
     ids=str,
@@ -64,7 +65,9 @@ def test_a_load_balancer_is_told_that_all_is_well(service: ServiceProcess, path:
     assert (status, json.loads(body)["status"]) == (200, "ok")
 
 
-@pytest.mark.parametrize("path", ["/ws", "/nothing"])
-def test_plain_http_gets_an_answer_where_there_is_only_a_websocket(service: ServiceProcess, path: str) -> None:
-    status, _ = get(service.port, path)
-    assert 400 <= status < 500
+@pytest.mark.parametrize(("path", "status", "code"), [("/ws", 426, "websocket_only"), ("/nothing", 404, "not_found")])
+def test_plain_http_gets_an_answer_where_there_is_only_a_websocket(
+    service: ServiceProcess, path: str, status: int, code: str
+) -> None:
+    answered, body = get(service.port, path)
+    assert (answered, json.loads(body)["error"]["code"]) == (status, code)

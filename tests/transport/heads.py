@@ -116,7 +116,11 @@ for _what, _request, _code in (
     ("a handshake for a path without WebSockets", handshake("/state"), "not_found"),
     ("a handshake of version 8", handshake("/echo").replace(b"Version: 13", b"Version: 8"), "bad_request"),
     ("a request with large headers", _head("a", 40 << 10)[:-2], "request_head_too_large"),
-    ("a body in a coding that is not known", GET[:-2] + b"Transfer-Encoding: gzip\r\n\r\n", "unsupported_transfer_coding"),
+    (
+        "a body in a coding that is not known",
+        GET[:-2] + b"Transfer-Encoding: gzip\r\n\r\n",
+        "unsupported_transfer_coding",
+    ),
     ("a request in HTTP/1.2", GET.replace(b"1.1", b"1.2"), "unsupported_http_version"),
     ("noise", b"\x16\x03\x01 \r\n\r\n", "bad_request"),
 ):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.stage import until
 from transcriber.emf import LATENCY, SERIES, EmfReporter
 from transcriber.metrics import Metrics, Readings
 
@@ -57,6 +58,31 @@ def test_latencies_are_told_as_values_once() -> None:
     named = [metric["Name"] for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]]
     assert LATENCY.name in named
     assert LATENCY.name not in line_of(reporter)
+
+
+def test_what_is_no_number_is_left_out() -> None:
+    metrics = Metrics()
+    metrics.read = lambda: Readings(lag_seconds=float("inf"), queue_jobs=3)
+    metrics.final_told(float("nan"))
+    line = json.loads(EmfReporter(metrics, "Speech").line(), parse_constant=pytest.fail)
+    named = {metric["Name"] for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
+    assert named == named & set(line)
+    assert not named & {"EngineLag", LATENCY.name}
+    assert line["EngineQueue"] == 3
+
+
+async def test_an_output_that_is_gone_ends_nothing() -> None:
+    told: list[str] = []
+
+    def write(line: str) -> None:
+        told.append(line)
+        if len(told) == 1:
+            raise BrokenPipeError
+
+    reporting = asyncio.create_task(EmfReporter(Metrics(), "Speech", write).run(0.01))
+    await until(lambda: len(told) > 2)
+    assert not reporting.done()
+    reporting.cancel()
 
 
 async def test_a_line_now_and_then_and_one_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:

@@ -39,6 +39,24 @@ def test_what_json_does_not_know_becomes_text() -> None:
     assert json.loads(JsonFormatter().format(record(thing={1})))["thing"] == "{1}"
 
 
+def test_numbers_that_json_does_not_have_become_text() -> None:
+    text = JsonFormatter().format(record(lag=float("inf"), share=float("nan"), seconds=1.5))
+    line = json.loads(text, parse_constant=pytest.fail)
+    assert (line["lag"], line["share"], line["seconds"]) == ("inf", "nan", 1.5)
+
+
+def test_fields_do_not_pass_for_what_every_line_has() -> None:
+    line = json.loads(JsonFormatter().format(record(event="forged", time="never")))
+    assert line["event"] == "session over"
+    assert line["time"].endswith("+00:00")
+
+
+def test_a_line_for_people_is_one_line_and_does_nothing_to_the_terminal() -> None:
+    text = TextFormatter().format(record(session="s1\n12:00:00 error forged\x1b[2J\u2028\x9b"))
+    assert text.endswith(r"session=s1\n12:00:00 error forged\x1b[2J\u2028\x9b")
+    assert len(text.splitlines()) == 1
+
+
 def test_a_line_for_people_is_short() -> None:
     assert TextFormatter().format(record(session="s1")).split(" ", 1)[1] == "info    session over session=s1"
 

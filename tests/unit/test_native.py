@@ -487,7 +487,7 @@ def test_a_client_that_comes_back_says_where_it_was() -> None:
         ([("langauge", "en")], "unknown_field", "langauge"),
         ([("language", "auto")], "invalid_field", "language"),
         ([("last_event", "3")], "invalid_field", "last_event"),
-        ([("last_event", "0"), ("resume_token", "")], "invalid_field", "last_event"),
+        ([("last_event", "0"), ("resume_token", "")], "invalid_field", "resume_token"),
     ],
 )
 def test_a_bad_query_is_refused(query: list[tuple[str, str]], code: str, field: str) -> None:

@@ -307,6 +307,18 @@ async def test_a_session_ends_when_it_is_too_long_by_the_clock(tmp_path: Path) -
         assert live.spool.closed == Close(1000, "complete")
 
 
+async def test_a_session_that_should_long_be_stored_is_not_waited_for(tmp_path: Path) -> None:
+    """Else a store that hangs would keep a task protected, and with it a deployment from ending."""
+    async with House(tmp_path, Limits(session_seconds=1000)) as house:
+        live = house.sessions.begin(Options())
+        live.attach(lambda: None)
+        assert 999 < house.sessions.remaining_seconds <= 1000
+        live.must_end_at -= 1100
+        assert house.sessions.remaining_seconds == 1
+        live.must_end_at -= 300
+        assert house.sessions.remaining_seconds == 0
+
+
 async def test_sessions_of_all_share_a_quota(tmp_path: Path) -> None:
     async with House(tmp_path, Limits(spool_bytes=100_000)) as house:
         first, second = house.sessions.begin(RAW), house.sessions.begin(RAW)

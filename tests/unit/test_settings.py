@@ -55,6 +55,30 @@ def test_all_mistakes_are_reported_at_once_by_name_and_without_the_value() -> No
     assert "secret1" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://[::1"),
+        ("EMF_NAMESPACE", "AWS/Speech"),
+        ("EMF_NAMESPACE", ":speech"),
+        ("EMF_NAMESPACE", "x" * 256),
+        ("EMF_NAMESPACE", "spéech"),
+    ],
+)
+def test_where_figures_go_must_be_able_to_take_them(name: str, value: str) -> None:
+    """Otherwise they would be dropped there, or on the way, without a word."""
+    with pytest.raises(SettingsError, match=f"^{name}: "):
+        Settings.from_environment({name: value})
+
+
+def test_where_figures_usually_go() -> None:
+    Settings.from_environment(
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://collector:4318/base", "EMF_NAMESPACE": "Transcriber/prod #1:a_b-c.d"}
+    )
+
+
 def test_openai_without_a_key_is_a_mistake() -> None:
     with pytest.raises(SettingsError, match="OPENAI_API_KEY"):
         Settings.from_environment({"ENGINE": "openai"})

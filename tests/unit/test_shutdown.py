@@ -34,8 +34,10 @@ def work() -> Work:
     return Work()
 
 
-def task_of(ecs: EcsStub) -> EcsTask:
-    return EcsTask(metadata_url=ecs.metadata_url, agent_url=ecs.agent_url, poll_seconds=0.01)
+def task_of(ecs: EcsStub, *, answer_seconds: float = 5) -> EcsTask:
+    return EcsTask(
+        metadata_url=ecs.metadata_url, agent_url=ecs.agent_url, poll_seconds=0.01, answer_seconds=answer_seconds
+    )
 
 
 async def next_stop(shutdown: Shutdown) -> Stop:
@@ -121,6 +123,15 @@ async def test_protection_is_released_at_the_end(ecs: EcsStub, work: Work) -> No
     assert ecs.protected_minutes is None
 
 
+async def test_protection_whose_grant_was_not_heard_is_released_too(ecs: EcsStub, work: Work) -> None:
+    work.remaining, ecs.garbled = 60, True
+    async with Shutdown(drain_seconds=90, task=task_of(ecs)).watched(work.remaining_seconds):
+        await until(lambda: ecs.protected_minutes)
+        ecs.garbled = False
+        work.remaining = 0
+        await until(lambda: ecs.protected_minutes is None)
+
+
 @pytest.mark.parametrize("reason", ["DEPLOYMENT_BLOCKED", "TASK_STOPPING_OR_STOPPED"])
 async def test_protection_refused_for_a_deployment_is_news(ecs: EcsStub, work: Work, reason: str) -> None:
     shutdown = Shutdown(drain_seconds=90, task=task_of(ecs))
@@ -142,13 +153,15 @@ async def test_protection_refused_for_a_deployment_is_news(ecs: EcsStub, work: W
         Reply(200, b'["DesiredStatus"]'),
         Reply(200, b'{"protection": 1, "failure": "x", "DesiredStatus": {}}'),
         Reply(200, b'{"DesiredStatus": "STOPPED"}', cut=True),
+        Reply(200, b"[" * 100_000),
+        Reply(200, b'{"DesiredStatus": "STOPPED"}', drip_seconds=0.02),
     ],
     ids=str,
 )
 async def test_an_agent_that_is_broken_is_no_news_and_asked_again(
     ecs: EcsStub, work: Work, broken: Reply, caplog: pytest.LogCaptureFixture
 ) -> None:
-    shutdown = Shutdown(drain_seconds=90, task=task_of(ecs))
+    shutdown = Shutdown(drain_seconds=90, task=task_of(ecs, answer_seconds=0.1))
     work.remaining = 60
     ecs.broken = broken
     with caplog.at_level(logging.WARNING):

@@ -154,6 +154,18 @@ def _text(limit: int) -> Field:
     return Field(f"text of at most {limit} characters", read, nullable=True)
 
 
+def _token(limit: int) -> Field:
+    """Not empty: a client that has lost its token would get another session than it thinks."""
+    text = _text(limit)
+
+    def read(value: object) -> str:
+        if not (token := text.read(value)):
+            raise ValueError
+        return token
+
+    return Field(f"text of 1 to {limit} characters", read)
+
+
 def _choice(names: Sequence[str], aliases: Mapping[str, str] | None = None, *, nullable: bool = False) -> Field:
     choices = {name: name for name in names} | dict(aliases or {})
 
@@ -259,7 +271,7 @@ _CHANGEABLE = ("language", "prompt", "keywords", "interim_results", "endpointing
 
 QUERY: Mapping[str, Field] = {
     **OPTIONS,
-    "resume_token": _text(512),
+    "resume_token": _token(512),
     "last_event": _whole(0, MAX_EVENT_NUMBER),
 }
 
