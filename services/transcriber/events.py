@@ -202,6 +202,8 @@ class CloseUtterance:
     end: int
     floor: int
     ceiling: int
+    options: Options = Options()
+    """Those that held where it begins."""
 
 
 @dataclass(frozen=True, slots=True)

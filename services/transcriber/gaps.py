@@ -31,7 +31,6 @@ class Gap:
     """An utterance without text: its audio with the context that the engine wants, and what was told of it."""
 
     utterance: CloseUtterance
-    options: Options
     start: int
     stop: int
     told: Failed | None = None
@@ -61,16 +60,16 @@ class Gaps:
         """Whether there is something to attempt."""
         return bool(self._gaps)
 
-    def failed(self, utterance: CloseUtterance, options: Options) -> None:
+    def failed(self, utterance: CloseUtterance) -> None:
         """The engine gave no text for an utterance."""
         start = max(utterance.floor, utterance.start - samples_of_ms(self._capabilities.context_before_ms), 0)
         stop = min(utterance.ceiling, utterance.end + samples_of_ms(self._capabilities.context_after_ms))
-        self._untold[utterance.utterance] = Gap(utterance, options, start, stop)
+        self._untold[utterance.utterance] = Gap(utterance, start, stop)
 
     def told(self, failed: Failed) -> None:
         """The client knows of it: from now on it may be told the text."""
         if failed.utterance is not None and (gap := self._untold.pop(failed.utterance, None)):
-            self._gaps.append(Gap(gap.utterance, gap.options, gap.start, gap.stop, failed))
+            self._gaps.append(Gap(gap.utterance, gap.start, gap.stop, failed))
 
     async def attempt(self, tell: Callable[[TranscriptionLate], None], *, heard: int, deadline: float) -> None:
         """Try all gaps there are, in one pass over the audio; `heard` is how many samples of it there were so far. The
@@ -92,7 +91,7 @@ class Gaps:
 
     async def _late(self, gap: Gap, samples: Samples, deadline: float) -> TranscriptionLate:
         audio = samples.read(gap.utterance.track, gap.start, min(gap.stop, samples.end))
-        job = Job(audio, gap.options, final=True, deadline=deadline)
+        job = Job(audio, gap.utterance.options, final=True, deadline=deadline)
         request = Request(self._session_id, (self._session_id, gap.utterance.utterance), job, Priority.RECOVERY)
         async for recognition in self._scheduler.transcribe(request):
             return _told_late(gap, recognition)

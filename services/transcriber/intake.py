@@ -76,6 +76,11 @@ class Intake:
         """Bytes of audio read so far."""
         return self._cursor.position
 
+    @property
+    def tracks(self) -> int:
+        """Of what was decoded; `Probabilities` come for one after the other, up to the same sample."""
+        return len(self._tracks)
+
     async def inputs(self) -> AsyncGenerator[Input, None]:
         """Everything the session hears, in order; ends after the command behind which no audio comes."""
         try:

@@ -127,6 +127,8 @@ class Runner:
                     self._hear(self._checked(heard))
                     if self.session.state is State.FINISHING:
                         break
+                    if isinstance(heard, Probabilities) and heard.track + 1 < self._intake.tracks:
+                        continue  # What the session needs of the tracks behind it, it does not know yet.
                     if not self._standing.catching_up:
                         self._guess()
                     self._release()
@@ -208,7 +210,7 @@ class Runner:
         """Get an utterance's final: from what was told before the process ended, else from the engine."""
         if (result := self._replay.result(utterance.utterance)) is not None:
             if isinstance(result, EngineFailed) and utterance.utterance not in self._replay.late:
-                self._gaps.failed(utterance, self.session.options)
+                self._gaps.failed(utterance)
             asyncio.get_running_loop().call_soon(self._settle, result)
             return
         stop = min(utterance.ceiling, utterance.end + samples_of_ms(self._capabilities.context_after_ms))
@@ -226,7 +228,7 @@ class Runner:
                     self._repair_gaps(pause_seconds=_REPAIR_PAUSE_SECONDS)
         except EngineError as problem:
             self._engine_works = False
-            self._gaps.failed(utterance, request.job.options)
+            self._gaps.failed(utterance)
             self._settle(EngineFailed(utterance.utterance, problem.error))
         finally:
             self._pending_samples -= len(request.job.samples)
@@ -276,7 +278,7 @@ class Runner:
         start = max(speech.floor, speech.start - samples_of_ms(self._capabilities.context_before_ms), 0)
         audio = samples.read(speech.track, start, min(stop, samples.end))
         deadline = asyncio.get_running_loop().time() + self._parts.utterance_deadline_seconds
-        job = Job(audio, self.session.options, final=final, deadline=deadline)
+        job = Job(audio, speech.options, final=final, deadline=deadline)
         return Request(session_id, (session_id, speech.utterance), job, self._standing.priority(final=final)), start
 
     def _drop(self, utterance: int) -> None:
@@ -288,8 +290,7 @@ class Runner:
         """Let go of the samples that nothing can need any more."""
         before = samples_of_ms(self._capabilities.context_before_ms)
         judged = self._intake.judged
-        tracks = self._intake.decoder.tracks if self._intake.decoder else 0
-        needed = [self.session.needed_from(track) for track in range(tracks)]
+        needed = [self.session.needed_from(track) for track in range(self._intake.tracks)]
         oldest = min((judged if start is None else start for start in needed), default=judged)
         self._intake.samples.release(max(0, oldest - before))
         untold = self.session.untold_from

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any, Literal
+from typing import Any
 
 from transcriber.agreement import LocalAgreement
 from transcriber.audio.pcm import FRAME_SAMPLES, seconds
@@ -50,6 +50,7 @@ from transcriber.events import (
     Transcription,
     Warned,
 )
+from transcriber.in_force import InForce
 from transcriber.transcript import estimate_words
 from transcriber.vad.endpointer import Began, Boundary, Endpointer, Endpointing, Finished
 
@@ -62,6 +63,7 @@ class _Utterance:
     turn: int
     track: int
     start: int
+    options: Options
     finished: Finished | None = None
     result: Hypothesis | EngineFailed | None = None
     agreement: LocalAgreement = field(default_factory=LocalAgreement)
@@ -85,6 +87,7 @@ class OpenSpeech:
     start: int
     floor: int
     voiced_samples: int
+    options: Options
 
 
 class Session:
@@ -94,11 +97,10 @@ class Session:
         """`max_samples` is where a session ends that its client does not end."""
         self.state = State.WAITING
         self._max_samples = max_samples
-        self.options = defaults or Options()
+        self._in_force = InForce(defaults or Options())
         self._status: Status | None = None
         self._tracks: dict[int, _Track] = {}
-        self._utterances = 0
-        self._turns = 0
+        self._utterances = self._turns = 0
         self._speech_samples = 0
         self._failure: Error | None = None
         self._close = Close(1000, "complete")
@@ -122,6 +124,11 @@ class Session:
         }
 
     @property
+    def options(self) -> Options:
+        """Those of what comes now."""
+        return self._in_force.now
+
+    @property
     def owes(self) -> bool:
         """Whether an utterance still waits for its final."""
         return any(track.owed or track.open for track in self._tracks.values())
@@ -130,7 +137,7 @@ class Session:
     def speech(self) -> list[OpenSpeech]:
         """The utterances that are being spoken now, at most one a track."""
         return [
-            OpenSpeech(track.open.number, number, track.open.start, track.endpointer.floor, voiced)
+            OpenSpeech(track.open.number, number, track.open.start, track.endpointer.floor, voiced, track.open.options)
             for number, track in self._tracks.items()
             if track.open and (voiced := track.endpointer.voiced_samples)
         ]
@@ -166,7 +173,7 @@ class Session:
             self._tell(Failed(Error("already_started", message, field="type")))
             return
         self.state = State.LISTENING
-        self.options = started.options
+        self._in_force.start(started.options)
         if self._status and self._status.options != started.options:
             self._tell(_shown(replace(self._status, options=started.options)))
 
@@ -198,7 +205,8 @@ class Session:
                 track.turn = self._turns
                 self._tell(SpeechStarted(track.turn, number, seconds(boundary.start)))
             self._utterances += 1
-            track.open = _Utterance(self._utterances, track.turn, number, boundary.start)
+            options = self._in_force.at(boundary.start)
+            track.open = _Utterance(self._utterances, track.turn, number, boundary.start, options)
             self._effects.append(OpenUtterance(self._utterances, number, boundary.start, boundary.floor))
             return
         utterance = track.open
@@ -206,9 +214,8 @@ class Session:
         utterance.finished, track.open = boundary, None
         track.owed.append(utterance)
         self._speech_samples += boundary.end - boundary.start
-        self._effects.append(
-            CloseUtterance(utterance.number, number, boundary.start, boundary.end, boundary.floor, boundary.ceiling)
-        )
+        where = (boundary.start, boundary.end, boundary.floor, boundary.ceiling)
+        self._effects.append(CloseUtterance(utterance.number, number, *where, utterance.options))
         if boundary.ends_turn:
             self._tell(SpeechStopped(track.turn, number, seconds(boundary.end)))
             track.turn = None
@@ -228,7 +235,7 @@ class Session:
             track.open = track.turn = None
 
     def _reconfigure(self, reconfigure: Reconfigure) -> None:
-        self.options = replace(self.options, **reconfigure.changes)
+        self._in_force.change(reconfigure.changes, reconfigure.at)
         for track in self._tracks.values():
             track.endpointer.configure(self._endpointing())
 
@@ -258,10 +265,10 @@ class Session:
         if hypothesis.final:
             self._result(hypothesis)
             return
-        track = next((t for t in self._tracks.values() if t.open and t.open.number == hypothesis.utterance), None)
-        if track is None or track.open is None:
+        opened = (track.open for track in self._tracks.values())
+        utterance = next((each for each in opened if each and each.number == hypothesis.utterance), None)
+        if utterance is None:
             return
-        utterance = track.open
         self._tell(
             Partial(
                 utterance=utterance.number,
@@ -316,8 +323,7 @@ def _told(utterance: _Utterance) -> Transcription | Failed:
     if isinstance(result, EngineFailed):
         cause = f"No text for {start:.3f}-{end:.3f} s: {result.error.message} ({result.error.code})"
         return Failed(Error("engine_failed", cause), utterance.number, utterance.turn, utterance.track, start, end)
-    words = result.words
-    times: Literal["model", "aligned", "estimated"] = result.times or "estimated"
+    words, times = result.words, result.times or "estimated"
     if words is None:
         words, times = estimate_words(result.text, finished.voiced), "estimated"
     return Transcription(

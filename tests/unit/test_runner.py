@@ -243,6 +243,17 @@ async def test_reconfigure_is_checked_and_used(tmp_path: Path) -> None:
         assert {job.options.language for job in work.engine.jobs} == {"fr"}
 
 
+async def test_tracks_lose_nothing_to_one_another(work: Work) -> None:
+    """Speech begins and ends on each while the other is silent, speaks, or has just been let go of."""
+    left = tone(0.7) + silence(1.3) + tone(1.2) + silence(2.8)
+    right = silence(1.06) + tone(0.5, level=0.6) + silence(0.94) + tone(1.9, level=0.6) + silence(1.6)
+    both = np.stack([np.frombuffer(left, "<i2"), np.frombuffer(right, "<i2")], axis=1).tobytes()
+    await run(work, Started(replace(RAW, channels=2, separate_channels=True)), both, Ended())
+    finals = sorted((final.start, final.channel, final.text.partition(" ")[2]) for final in work.of(Transcription))
+    assert [(channel, peak) for _, channel, peak in finals] == [(0, "p30"), (1, "p60"), (0, "p30"), (1, "p60")]
+    assert [start for start, _, _ in finals] == pytest.approx([0.0, 1.06, 2.0, 2.5], abs=0.04)
+
+
 async def test_bad_input_is_answered_in_its_place(work: Work) -> None:
     events = await run(work, Started(RAW), SPEECH[:64_000], Rejected(Error("invalid_json", "No.")), Ended())
     assert [failed.error.code for failed in work.of(Failed)] == ["invalid_json"]

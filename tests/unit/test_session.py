@@ -281,6 +281,23 @@ def test_reconfigure_changes_options_from_there_on() -> None:
     assert speaker.session.options.language == "de"
 
 
+def test_an_utterance_keeps_the_options_that_it_begins_with() -> None:
+    speaker = Speaker()
+    speaker.hear(1, 2)  # too little to be speech yet
+    speaker.handle(Reconfigure({"language": "de"}, at=2 * FRAME_SAMPLES))
+    speaker.hear(1, 10)
+    (spoken,) = speaker.session.speech
+    assert spoken.options.language is None
+    first = closed(speaker.hear(0, 20))
+    speaker.hear(1, 10)
+    second = closed(speaker.hear(0, 20))
+    assert [each.options.language for each in (*first, *second)] == [None, "de"]
+
+
+def closed(effects: list[Effect]) -> list[CloseUtterance]:
+    return [effect for effect in effects if isinstance(effect, CloseUtterance)]
+
+
 INPUTS = st.one_of(
     st.tuples(st.just("hear"), st.sampled_from([0.0, 0.4, 1.0]), st.integers(1, 60), st.integers(0, 1)),
     st.tuples(st.just("result"), st.integers(1, 8), st.sampled_from(["text", "failed", "partial"])),
