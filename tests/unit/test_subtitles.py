@@ -162,7 +162,10 @@ def spoken(draw: st.DrawFn) -> Spoken:
         moments = st.floats(start, start + length + 1)
         words = [Word(word, draw(moments), draw(moments)) for word in text.split()]
     speaker = draw(st.sampled_from([None, "Channel 1", "Channel 2"]))
-    return Spoken(start, start + length, text, words, speaker, notice=draw(st.integers(0, 9)) == 0 and len(text) < 40)
+    if draw(st.integers(0, 9)) == 0:
+        notice = draw(st.sampled_from(["[no text: engine_rate_limited]", "[audio damaged or missing]"]))
+        return Spoken(start, start + length, notice, (), speaker, notice=True)
+    return Spoken(start, start + length, text, words, speaker)
 
 
 def check_limits(made: Sequence[Cue]) -> None:
