@@ -389,6 +389,18 @@ def test_a_rollback_looks_like_success(cloud: Cloud) -> None:
     assert (last["status"], last["running"]) == ("ROLLBACK_SUCCESSFUL", env.definition.arn)
 
 
+def test_a_service_tells_what_runs_and_why(cloud: Cloud) -> None:
+    env = environment(cloud)
+    service = _serve(cloud, env)
+    cloud.change(service, taskDefinition=_broken(cloud, env).arn)
+    asked = {"serviceName": service["name"], "clusterArn": env.cluster.arn}
+    told = cloud.work.invoke("aws:ecs/getService:getService", asked)
+    assert told["taskDefinition"] == env.definition.arn
+    messages = " ".join(event["message"] for event in told["events"])
+    assert "ROLLBACK_SUCCESSFUL" in messages
+    assert "invalid parameters: /gone" in messages
+
+
 def test_without_rollback_the_old_tasks_stay_and_the_wait_ends(cloud: Cloud) -> None:
     env = environment(cloud)
     service = _serve(cloud, env, deploymentCircuitBreaker={"enable": True, "rollback": False})

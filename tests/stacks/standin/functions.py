@@ -2,6 +2,7 @@
 
 import base64
 import json
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from .images import Registry
 from .refusal import Refused
 from .services import identity, vpc
 from .services.ecr import REPOSITORY
+from .services.ecs import SERVICE
 from .wire import Inputs
 
 CANONICAL_ELB_ACCOUNT = "127311923021"
@@ -123,6 +125,24 @@ def _zone(question: Question) -> Inputs:
     raise Refused("NoSuchHostedZone", f"no matching Route 53 Hosted Zone found: {wanted[0] or wanted[1]}")
 
 
+def _service(question: Question) -> Inputs:
+    """Events are the newest deployment's: why its tasks stopped, and how it ended."""
+    name, cluster = question.args["serviceName"], str(question.args["clusterArn"])
+    for found in question.account.of(SERVICE):
+        if found["name"] == name and str(found["cluster"]).rsplit("/", 1)[-1] == cluster.rsplit("/", 1)[-1]:
+            last = question.account.deployments[found.arn][-1]
+            messages = [
+                f"(service {name}) deployment {last['status']}",
+                *(f"(service {name}) {text}" for text in last["reasons"]),
+            ]
+            events = [
+                {"id": str(uuid.uuid4()), "createdAt": "2026-01-01T00:00:00Z", "message": text} for text in messages
+            ]
+            known = {"desiredCount": found["desiredCount"], "taskDefinition": found["taskDefinition"]}
+            return {"id": found.arn, "arn": found.arn, "status": "ACTIVE", "events": events, **known}
+    raise Refused("ServiceNotFoundException", f"couldn't find resource: {name}")
+
+
 def _prefix_list(question: Question) -> Inputs:
     name = question.args.get("name") or ""
     identity_ = (
@@ -187,6 +207,7 @@ FUNCTIONS: dict[str, Function] = {
     "aws:ecr/getAuthorizationToken:getAuthorizationToken": Function(_token, "ecr:GetAuthorizationToken"),
     "aws:ecr/getImage:getImage": Function(_image, "ecr:DescribeImages"),
     "aws:ecr/getImages:getImages": Function(_images, "ecr:ListImages"),
+    "aws:ecs/getService:getService": Function(_service, "ecs:DescribeServices"),
     "aws:ssm/getParameter:getParameter": Function(_parameter, "ssm:GetParameter"),
     "aws:route53/getZone:getZone": Function(_zone, "route53:ListHostedZones"),
     "aws:ec2/getManagedPrefixList:getManagedPrefixList": Function(_prefix_list, "ec2:DescribeManagedPrefixLists"),
