@@ -78,7 +78,8 @@ def _serve(arguments: argparse.Namespace) -> int:
         return _complain("wrong settings:\n  " + "\n  ".join(wrong.problems))
     except server.BindError as taken:
         return _complain(f"{taken} (HOST, PORT)")
-    serving = server.run(create_app(settings), listener, transport_limits(settings), make_shutdown(settings))
+    limits, shutdown = transport_limits(settings), make_shutdown(settings)
+    serving = server.run(create_app(settings), listener, limits, shutdown, spools=settings.max_jobs)
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(serving)
         server.leave_at_once(runner.get_loop())

@@ -16,6 +16,7 @@ from transcriber.audio.formats import open_decoder
 from transcriber.audio.metered import CpuMeter, MeteredDecoder
 from transcriber.audio.threaded import DecodingThreads
 from transcriber.emf import EmfReporter
+from transcriber.endpoints.jobs import jobs
 from transcriber.endpoints.status import status
 from transcriber.endpoints.stream import stream
 from transcriber.engines.engine import Engine, EngineError
@@ -24,6 +25,8 @@ from transcriber.engines.whisper_models import ModelError
 from transcriber.events import Options
 from transcriber.hypercorn_config import Limits as TransportLimits
 from transcriber.hypercorn_tcp import TcpConnection
+from transcriber.job_archive import JobArchive
+from transcriber.jobs import JobLimits, Jobs
 from transcriber.metrics import Metrics, Readings, watch_loop
 from transcriber.recorder import Recorder
 from transcriber.runner import Parts
@@ -51,6 +54,7 @@ class Service:
     detector: SileroDetector
     store: Store
     sessions: Sessions
+    jobs: Jobs
     watchers: tuple[asyncio.Task[None], ...]
     """What looks at all of it, now and then."""
 
@@ -83,11 +87,15 @@ class Service:
         metrics.read = lambda: _readings(scheduler, detector, sessions, meter)
         if found := sessions.recover():
             log.warning("taking up unfinished sessions", extra={"sessions": found})
-        return cls(engine, scheduler, detector, store, sessions, _watchers(settings, metrics))
+        jobs = Jobs(sessions, JobArchive(store), defaults=defaults(settings), limits=job_limits(settings))
+        if found := jobs.recover():
+            log.warning("taking up unfinished jobs", extra={"jobs": found})
+        return cls(engine, scheduler, detector, store, sessions, jobs, _watchers(settings, metrics))
 
     async def stop(self) -> None:
         """Store what is going on, then let go of everything."""
         await self.sessions.drain(0)
+        await self.jobs.close()
         await self.scheduler.close()
         await self.engine.close()
         await self.detector.close()
@@ -120,6 +128,7 @@ def create_app(settings: Settings) -> Quart:
     app.before_serving(start)
     app.after_serving(stop)
     app.register_blueprint(stream(lambda: service().sessions, {"/ws": lambda: NativeProtocol(defaults(settings))}))
+    app.register_blueprint(jobs(lambda: service().jobs, lambda: None, transport_limits(settings).body_seconds))
     app.register_blueprint(status(lambda: service().sessions.draining, lambda: service().sessions.parts.metrics))
     return app
 
@@ -140,6 +149,12 @@ def limits(settings: Settings) -> Limits:
         free_bytes=settings.min_free_bytes,
         idle_seconds=settings.idle_seconds,
         messages_per_second=settings.max_messages_per_second,
+    )
+
+
+def job_limits(settings: Settings) -> JobLimits:
+    return JobLimits(
+        jobs=settings.max_jobs, running=settings.max_running_jobs, upload_seconds=settings.upload_resume_seconds
     )
 
 

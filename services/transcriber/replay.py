@@ -62,3 +62,12 @@ def _identity(event: Event) -> tuple[object, ...]:
     kind = "final" if isinstance(event, Transcription | Failed) else type(event).__name__
     about = getattr(event, "utterance", None) or getattr(event, "turn", None)
     return (kind, about)
+
+
+def statuses_told(spool: Spool) -> list[Status]:
+    """What its client was told that the session is; more than one when a `start` changed it."""
+    cursor, statuses = spool.events(), list[Status]()
+    while (numbered := cursor.next()) is not None:
+        if isinstance(numbered[1], Status):
+            statuses.append(numbered[1])
+    return statuses

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from transcriber.audio.decoder import Decoder, ReadAt
 from transcriber.audio.pcm import SAMPLE_RATE, samples_of_ms, seconds
-from transcriber.engines.engine import Engine, EngineError, Job, Recognition
+from transcriber.engines.engine import Engine, EngineError, Job, Recognition, checked
 from transcriber.engines.partials import PartialPolicy
 from transcriber.engines.scheduler import Request, Scheduler
 from transcriber.events import (
@@ -34,10 +34,8 @@ from transcriber.events import (
     Options,
     Partial,
     Probabilities,
-    Reconfigure,
-    Rejected,
-    Started,
     Status,
+    Storage,
     Tell,
     Transcription,
 )
@@ -60,6 +58,8 @@ _PENDING_SECONDS = 30
 """Audio decoded and not yet recognized, beyond which decoding waits."""
 _STALL_FACTOR = 2
 """Times the endpointing time without audio: a pause."""
+_PATIENCE = 60
+"""Times an utterance's usual deadline, where nobody is connected who waits for its text."""
 _REPAIR_PAUSE_SECONDS = 30
 """Between two passes over the audio for what the engine failed on."""
 
@@ -78,10 +78,16 @@ class Parts:
     traces: Traces = field(default_factory=NoTraces)
 
 
+Watch = Callable[[Event], None]
+
+
 class Runner:
     """Owns the work of one session; belongs to `sessions`."""
 
-    def __init__(self, spool: Spool, status: Status, parts: Parts, *, recovering: bool = False) -> None:
+    def __init__(
+        self, spool: Spool, status: Status, parts: Parts, *, recovering: bool = False, watch: Watch | None = None
+    ) -> None:
+        """`recovering`: it was begun before; `watch`: nobody is connected, but this is told the numbered events."""
         self.session = Session(status.options, max_samples=int(status.max_session_seconds * SAMPLE_RATE))
         self._spool = spool
         self._status = status
@@ -100,9 +106,13 @@ class Runner:
         self._engine_works = recovering
         """Whether it gave its last final; one that failed a process before this one may work again."""
         self._pending_samples = 0
+        self.storing = False
+        """Whether all that is left to do is to store it."""
         self._settled = asyncio.Event()
         """Set when a recognition has ended."""
-        self._standing = Standing(self._intake, spool, recovering=recovering)
+        self._standing = Standing(self._intake, spool, recovering=recovering, patient=watch is not None)
+        self._deadline_seconds = parts.utterance_deadline_seconds * (_PATIENCE if watch else 1)
+        self._watch: Watch = watch or (lambda event: None)
         self._figures = Figures(status, spool, parts.metrics, parts.traces, recovered=recovering)
 
     async def run(self) -> None:
@@ -112,11 +122,26 @@ class Runner:
         except Exception:
             log.exception("session failed", extra={"session": self._status.session_id})
             error = Error("internal_error", "The service failed; what was sent is kept.", close_code=1011)
-            self._spool.append_event(Failed(error))
+            self._spool.append_event(failed := Failed(error))
+            self._watch(failed)
             self._spool.shut(Close(1011, error.code))
             self._figures.closing(error.code)
         finally:
             self._figures.over()
+
+    @property
+    def storage(self) -> Storage | None:
+        """What became of the recording, once it is known."""
+        return self._figures.storage
+
+    @property
+    def progress(self) -> tuple[float, float]:
+        """Seconds of audio that are done with, and an estimate of their share of all of it."""
+        return self._standing.progress(self.session.untold_from)
+
+    def give_up(self, reason: str) -> None:
+        """Whoever cancels `run` says why."""
+        self._figures.closing(reason)
 
     async def _run(self) -> None:
         self._hear(Opened(self._status))
@@ -124,7 +149,7 @@ class Runner:
             async with contextlib.aclosing(self._intake.inputs()) as inputs:
                 async for heard in inputs:
                     self._note(heard)
-                    self._hear(self._checked(heard))
+                    self._hear(checked(self._parts.engine, heard, self.session.options))
                     if self.session.state is State.FINISHING:
                         break
                     if isinstance(heard, Probabilities) and heard.track + 1 < self._intake.tracks:
@@ -141,6 +166,7 @@ class Runner:
             self._repair_gaps(pause_seconds=0)
         duration = seconds(self._intake.samples.end)
         options = self.session.options
+        self.storing = True
         self._figures.storage = await self._parts.recorder.finish(
             self._spool, self._status, options, duration, self._hear
         )
@@ -157,19 +183,6 @@ class Runner:
         if isinstance(heard, Probabilities):
             self._standing.heard()
             self._figures.heard(self._intake.judged, before=self._standing.catching_up)
-
-    def _checked(self, heard: Input) -> Input:
-        """An input, or its rejection where the engine can't do what it asks."""
-        if isinstance(heard, Started):
-            options, change = heard.options, False
-        elif isinstance(heard, Reconfigure):
-            options, change = replace(self.session.options, **heard.changes), True
-        else:
-            return heard
-        error = self._parts.engine.refusal(options)
-        if error is None:
-            return heard
-        return Rejected(error if change else replace(error, close_code=1008), heard.at)
 
     def _perform(self, effect: Effect) -> None:
         match effect:
@@ -205,6 +218,7 @@ class Runner:
         self._figures.told(event, before=before)
         if not before:
             self._spool.append_event(event)
+        self._watch(event)
 
     def _recognize(self, utterance: CloseUtterance) -> None:
         """Get an utterance's final: from what was told before the process ended, else from the engine."""
@@ -243,7 +257,7 @@ class Runner:
         now = asyncio.get_running_loop().time()
         busy = self._repairing is not None and not self._repairing.done()
         if self._gaps.due and self._engine_works and not busy and now >= self._repaired_at + pause_seconds:
-            deadline = now + self._parts.utterance_deadline_seconds
+            deadline = now + self._deadline_seconds
             attempt = self._gaps.attempt(self._tell, heard=self._intake.judged, deadline=deadline)
             self._repairing, self._repaired_at = self._tasks.create_task(attempt), now
 
@@ -277,7 +291,7 @@ class Runner:
         samples, session_id = self._intake.samples, self._status.session_id
         start = max(speech.floor, speech.start - samples_of_ms(self._capabilities.context_before_ms), 0)
         audio = samples.read(speech.track, start, min(stop, samples.end))
-        deadline = asyncio.get_running_loop().time() + self._parts.utterance_deadline_seconds
+        deadline = asyncio.get_running_loop().time() + self._deadline_seconds
         job = Job(audio, speech.options, final=final, deadline=deadline)
         return Request(session_id, (session_id, speech.utterance), job, self._standing.priority(final=final)), start
 

@@ -67,9 +67,10 @@ def allow_descriptors(wanted: int) -> None:
         log.warning("few open files allowed", extra={"allowed": allowed, "wanted": wanted})
 
 
-async def run(app: Quart, listener: socket.socket, limits: Limits, shutdown: Shutdown) -> None:
-    """Serve until it is time to stop; then drain while HTTP is still answered, and end. Closes the listener."""
-    allow_descriptors(limits.connections * _DESCRIPTORS + _OTHER_DESCRIPTORS)
+async def run(app: Quart, listener: socket.socket, limits: Limits, shutdown: Shutdown, *, spools: int = 0) -> None:
+    """Serve until it is time to stop; then drain while HTTP is still answered, and end. Closes the listener. `spools`
+    may be open beside those of connections."""
+    allow_descriptors((limits.connections + spools) * _DESCRIPTORS + _OTHER_DESCRIPTORS)
     config = ServerConfig(limits)
     config.bind = [f"fd://{listener.detach()}"]
     config.backlog = _BACKLOG

@@ -3,15 +3,12 @@
 import asyncio
 import logging
 import math
-import os
 import secrets
 import shutil
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import UUID
 
 import transcriber
 from transcriber.events import (
@@ -27,8 +24,10 @@ from transcriber.events import (
     Suspended,
     Warned,
 )
-from transcriber.runner import Parts, Runner
-from transcriber.spool import Quota, Spool, SpoolDamaged
+from transcriber.replay import statuses_told
+from transcriber.runner import Parts, Runner, Watch
+from transcriber.session_ids import made_at, new_session_id
+from transcriber.spool import JOB_SUFFIX, Quota, Spool, SpoolDamaged
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +73,8 @@ class Live:
     ended: bool = False
     left_over: bool = False
     """Whether a process before this one was asked to end it."""
+    patient: bool = False
+    """Whether nobody is connected who waits: what is not done goes on in the next process."""
     _holders: int = 1
     """The runner, until it is done, and every connection."""
     _give_way: Callable[[], None] | None = None
@@ -202,30 +203,47 @@ class Sessions:
         """Why no session can begin now, or None."""
         if self.draining:
             return Error("draining", "The service is about to stop; connect again to reach another one.")
-        if len(self._live) >= self.limits.sessions:
+        if sum(not live.patient for live in self._live.values()) >= self.limits.sessions:
             return Error("too_many_sessions", "The service has as many sessions as it may; try again later.")
         if self.parts.scheduler.lag_seconds > self.limits.lag_seconds:
             return Error("overloaded", "The engine can't keep up with the sessions there are; try again later.")
+        return self.no_room()
+
+    def no_room(self) -> Error | None:
+        """Why nothing more can be spooled now, or None."""
         if self._quota.full or shutil.disk_usage(self.root).free < self.limits.free_bytes:
             return Error("storage_full", "The service has no room for another recording; try again later.")
         return None
 
     def begin(self, options: Options) -> Live:
         """A new session with a runner of its own."""
+        status = replace(self.status(options), resume_token=secrets.token_urlsafe(24))
+        live = self._live_with(status, self.spool(status.session_id))
+        self._run(live, Runner(live.spool, status, self.parts))
+        return live
+
+    def status(self, options: Options, session_id: str | None = None) -> Status:
+        """What a session is, new or named before; it began when its id was made."""
         description = self.parts.engine.description
-        status = Status(
-            session_id=str(new_session_id()),
-            started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        return Status(
+            session_id=(named := session_id or str(new_session_id())),
+            started_at=made_at(named) or "",
             engine=description.engine,
             model=description.model,
             options=options,
             max_session_seconds=self.limits.session_seconds,
             version=transcriber.__version__,
-            resume_token=secrets.token_urlsafe(24),
         )
-        live = self._live_with(status, self._spool(self.root / status.session_id))
-        self._run(live, Runner(live.spool, status, self.parts))
-        return live
+
+    def run_patiently(self, status: Status, spool: Spool, told: Watch) -> tuple[Runner, asyncio.Task[None]]:
+        """Work on a session whose audio is all there and that nobody is connected to; `told` gets each of its events.
+        The task ends when it is stored, and is cancelled when the next process is to go on with it."""
+        live = self._live_with(status, spool)
+        live.must_end_at = asyncio.get_running_loop().time() + self.limits.session_seconds
+        live.started = live.ended = live.patient = True
+        runner = Runner(spool, status, self.parts, recovering=spool.events_told > 0, watch=told)
+        self._run(live, runner)
+        return runner, self._tasks[status.session_id]
 
     def resume(self, token: str) -> Live | None:
         """The session that waits for the client with this token."""
@@ -234,8 +252,9 @@ class Sessions:
                 return live if live.resumable else None
         return None
 
-    def _spool(self, directory: Path) -> Spool:
-        return Spool(directory, limit_bytes=self.limits.session_bytes, quota=self._quota)
+    def spool(self, session_id: str) -> Spool:
+        """The spool of a session; new, or as a process before this one left it. Raises SpoolDamaged."""
+        return Spool(self.root / session_id, limit_bytes=self.limits.session_bytes, quota=self._quota)
 
     def _live_with(self, status: Status, spool: Spool) -> Live:
         age = (datetime.now(UTC) - datetime.fromisoformat(status.started_at)).total_seconds()
@@ -261,9 +280,11 @@ class Sessions:
         resumed wait for their clients."""
         found = 0
         for directory in sorted(path for path in self.root.iterdir() if path.is_dir()):
+            if directory.with_suffix(JOB_SUFFIX).exists():
+                continue
             try:
-                spool = self._spool(directory)
-                statuses = _statuses(spool)
+                spool = self.spool(directory.name)
+                statuses = statuses_told(spool)
             except SpoolDamaged:
                 log.error("spool damaged: left as it is", extra={"session": directory.name})
                 continue
@@ -306,7 +327,10 @@ class Sessions:
                 live.tell(Warned("draining", message))
         await self._stored(seconds)
         for live in self._live.values():
-            live.end(Draining())
+            if live.patient:
+                self._tasks[live.session_id].cancel()
+            else:
+                live.end(Draining())
         await self._stored(text_seconds)
         if self._tasks:
             log.warning("sessions end without their last texts", extra={"sessions": len(self._tasks)})
@@ -317,20 +341,3 @@ class Sessions:
         """Until no session is left, but no longer than so many seconds."""
         if self._tasks:
             await asyncio.wait(self._tasks.values(), timeout=seconds)
-
-
-def _statuses(spool: Spool) -> list[Status]:
-    """What its client was told that the session is; more than one when a `start` changed it."""
-    cursor, statuses = spool.events(), list[Status]()
-    while (numbered := cursor.next()) is not None:
-        if isinstance(numbered[1], Status):
-            statuses.append(numbered[1])
-    return statuses
-
-
-def new_session_id() -> UUID:
-    """A UUID version 7 (RFC 9562, section 5.7): sortable by the time it was made."""
-    milliseconds = time.time_ns() // 1_000_000
-    value = milliseconds << 80 | int.from_bytes(os.urandom(10))
-    value = value & ~(0xF << 76) | 0x7 << 76
-    return UUID(int=value & ~(0x3 << 62) | 0x2 << 62)

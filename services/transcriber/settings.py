@@ -103,6 +103,11 @@ class Settings:
         2000, "Messages taken from one connection; more are read later.", minimum=10, maximum=1_000_000
     )
     max_message_bytes: int = _setting(1 << 20, "Largest WebSocket message.", minimum=1 << 12, maximum=64 << 20)
+    max_jobs: int = _setting(500, "Jobs that have not ended.", minimum=1, maximum=100_000)
+    max_running_jobs: int = _setting(4, "Jobs that are worked on at once; others wait.", minimum=1, maximum=1000)
+    upload_resume_seconds: float = _setting(
+        86_400.0, "How long an upload that broke off waits for its client.", minimum=1, maximum=2_592_000
+    )
     utterance_deadline_seconds: float = _setting(60.0, "Longest wait for an utterance's text.", minimum=1, maximum=3600)
     resume_seconds: float = _setting(
         60.0, "How long a session waits for its client to resume.", minimum=1, maximum=3600

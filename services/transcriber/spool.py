@@ -15,6 +15,8 @@ from typing import Any, TypeGuard
 from transcriber.events import Ack, Close, Command, Event, Partial, Suspended, dump, load
 from transcriber.records import Log, RecordCursor, Records, SpoolDamaged, no_space
 
+JOB_SUFFIX = ".job"
+"""Of a file beside a spool whose session is a job: `jobs` takes it up, and not `sessions`."""
 _RUN_MESSAGES = 256
 """A run of equal messages is written at least this often, so that a crash loses little of the count."""
 
@@ -59,7 +61,7 @@ class Spool:
         self._quota = quota
         self._counted_bytes = 0
         """Bytes of it that the quota knows of."""
-        self._deleted = False
+        self._deleted = self._closed = False
         self._audio = Log(directory / "audio")
         self._commands = Records(directory / "commands")
         self._events = Records(directory / "events")
@@ -105,32 +107,36 @@ class Spool:
         return self._events.count
 
     def append_audio(self, data: bytes) -> None:
-        """One message's audio.
-
-        Raises:
-            SpoolFull: the session's limit is reached; nothing was appended.
-            OSError: the disk or the quota of all sessions is full, or the disk is broken; nothing was appended.
-        """
+        """One message's audio; raises as `append_bytes` does."""
         if self.sealed:
             return
-        if self.size + len(data) > self._limit_bytes:
-            raise SpoolFull
-        if self._quota and self._quota.used_bytes + len(data) > self._quota.limit_bytes:
-            raise no_space()
         start = self._audio.size
-        self._audio.append(data)
-        self._count()
+        self.append_bytes(data)
         self.messages += 1
         if self._run.size != len(data) or self._run.count == _RUN_MESSAGES:
             self._flush_run()
             self._run = Messages(start, len(data), 0)
         self._run = Messages(self._run.start, self._run.size, self._run.count + 1)
+
+    def append_bytes(self, data: bytes) -> None:
+        """Audio that did not come in messages.
+
+        Raises:
+            SpoolFull: the session's limit is reached; nothing was appended.
+            OSError: the disk or the quota of all sessions is full, or the disk is broken; nothing was appended.
+        """
+        if self.size + len(data) > self._limit_bytes:
+            raise SpoolFull
+        if self._quota and self._quota.used_bytes + len(data) > self._quota.limit_bytes:
+            raise no_space()
+        self._audio.append(data)
+        self._count()
         self.incoming.set()
 
-    def append_command(self, command: Command) -> None:
-        """A command, taking effect after the audio received so far."""
+    def append_command(self, command: Command, *, byte: int | None = None) -> None:
+        """A command, taking effect after the audio received so far, or at an earlier byte that none is behind."""
         self._flush_run()
-        self._commands.append({"byte": self._audio.size, **dump(command)})
+        self._commands.append({"byte": self._audio.size if byte is None else byte, **dump(command)})
         self._count()
         self.incoming.set()
 
@@ -217,13 +223,19 @@ class Spool:
         self._flush_run()
         for log in (self._audio, self._commands.log, self._events.log):
             log.close()
-        if self._quota and self._deleted:
-            self._quota.used_bytes -= self._counted_bytes
+        self._closed = True
+        self._give_back()
 
     def delete(self) -> None:
         """Remove the logs for good; the disk has their room back when they are closed."""
         self._deleted = True
         shutil.rmtree(self.directory, ignore_errors=True)
+        self._give_back()
+
+    def _give_back(self) -> None:
+        if self._quota and self._deleted and self._closed:
+            self._quota.used_bytes -= self._counted_bytes
+            self._counted_bytes = 0
 
 
 class EventCursor:

@@ -17,10 +17,12 @@ _AHEAD_SECONDS = 1
 class Standing:
     """Judged by what the intake has read of the spool. Made on the event loop whose clock counts."""
 
-    def __init__(self, intake: Intake, spool: Spool, *, recovering: bool) -> None:
-        """`recovering`: the audio that is there was received by a process before this one."""
+    def __init__(self, intake: Intake, spool: Spool, *, recovering: bool, patient: bool = False) -> None:
+        """`recovering`: the audio that is there was received by a process before this one; `patient`: nobody is
+        connected who waits."""
         self._intake = intake
         self._spool = spool
+        self._patient = patient
         self._left_bytes = spool.received_bytes if recovering else -1
         self._left_seconds = 0.0
         """How long that audio is, as far as it is decoded."""
@@ -41,14 +43,14 @@ class Standing:
         """Of what is to be recognized now."""
         if self.catching_up:
             return Priority.RECOVERY
-        if max(self._behind_seconds, self._ahead_seconds) > _BEHIND_SECONDS:
+        if self._patient or max(self._behind_seconds, self._ahead_seconds) > _BEHIND_SECONDS:
             return Priority.BACKLOG
         return Priority.LIVE_FINAL if final else Priority.LIVE_PARTIAL
 
     def arrived_at(self, sample: int) -> float | None:
         """When a sample came, if all that came since did in real time; None where nobody waits for the text."""
         behind = self._behind_seconds
-        if self.catching_up or self._ahead_seconds + behind > _AHEAD_SECONDS:
+        if self._patient or self.catching_up or self._ahead_seconds + behind > _AHEAD_SECONDS:
             return None
         return self._heard_at - behind - (self._intake.judged - sample) / SAMPLE_RATE
 
@@ -59,6 +61,14 @@ class Standing:
             return None
         ago = timedelta(seconds=asyncio.get_running_loop().time() - arrived)
         return (datetime.now(UTC) - ago).isoformat(timespec="milliseconds")
+
+    def progress(self, untold_from: int | None) -> tuple[float, float]:
+        """Seconds of audio that are done with, and an estimate of their share of all that was received. `untold_from`
+        is the sample where the first utterance without its text begins."""
+        judged = self._intake.judged
+        done = judged if untold_from is None else min(judged, untold_from)
+        read = self._intake.position_bytes / max(1, self._spool.received_bytes)
+        return done / SAMPLE_RATE, read * done / max(1, judged)
 
     @property
     def _decoded_seconds(self) -> float:

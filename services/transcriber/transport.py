@@ -7,14 +7,16 @@ hypercorn_websocket (frames).
 
 import asyncio
 import asyncio.base_events
+from collections.abc import Generator
 from typing import Any, cast
 
 import hypercorn.asyncio.run
 import hypercorn.protocol
 import hypercorn.protocol.h11
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, WebsocketScope
-from quart import Quart, Response, Websocket, has_request_context, websocket
-from quart.asgi import ASGIWebsocketConnection
+from quart import Quart, Request, Response, Websocket, has_request_context, websocket
+from quart.asgi import ASGIHTTPConnection, ASGIWebsocketConnection
+from quart.wrappers.request import Body
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import WebsocketMismatch
 from werkzeug.wrappers import Response as WerkzeugResponse
@@ -49,6 +51,77 @@ class _Received:
             raise SocketClosed(code)
         data = event.get("bytes")
         return data if data is not None else event["text"]
+
+
+_BODY_AHEAD_BYTES = 256 << 10
+"""Of a request's body, waiting for a handler that takes it in pieces."""
+
+
+class StreamedBody(Body):
+    """A body that memory does not grow with. Quart's takes all that comes, however long its handler is about it."""
+
+    def __init__(self, expected_content_length: int | None, max_content_length: int | None) -> None:
+        super().__init__(expected_content_length, max_content_length)
+        self._left = self._whole = False
+        self._room = asyncio.Event()
+        self._room.set()
+
+    def unlimited(self) -> "StreamedBody":
+        """The same, of any length, for a handler that takes it in pieces and counts them."""
+        self._must_raise = self._max_content_length = None
+        return self
+
+    def leave(self) -> None:
+        """What still comes is of no interest."""
+        self._left = True
+        self._data.clear()
+        self._room.set()
+
+    async def put(self, data: bytes) -> None:
+        """A piece has come. Returns when there is room for the next one: until then, TCP pushes back."""
+        if self._left:
+            return
+        await self._room.wait()
+        self.append(data)
+        if len(self._data) >= _BODY_AHEAD_BYTES and not self._whole:
+            self._room.clear()
+            await self._room.wait()
+
+    async def __anext__(self) -> bytes:
+        data = await super().__anext__()
+        self._room.set()
+        return data
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        self._whole = True
+        self._room.set()
+        return (yield from super().__await__())
+
+
+class StreamedRequest(Request):
+    body_class = StreamedBody
+
+
+class DirectHttpConnection(ASGIHTTPConnection):
+    """Quart's connection with a body that pushes back. Whatever comes behind the answer is read and left: the server
+    would wait for room for it, and never end."""
+
+    async def handle_messages(self, request: Request, receive: ASGIReceiveCallable) -> None:
+        body = cast("StreamedBody", request.body)
+        while True:
+            event = cast("dict[str, Any]", await receive())
+            if event["type"] == "http.disconnect":
+                return
+            await body.put(event.get("body", b""))
+            if not event.get("more_body", False):
+                body.set_complete()
+
+    async def handle_request(self, request: Request, send: ASGISendCallable) -> None:
+        async def answer(event: Any) -> None:
+            cast("StreamedBody", request.body).leave()
+            await send(event)
+
+        await super().handle_request(request, answer)
 
 
 class DirectWebsocketConnection(ASGIWebsocketConnection):
@@ -114,7 +187,9 @@ def install(app: Quart, limits: Limits | None = None) -> None:
     """Put the fixes in place, for this app and for the process's Hypercorn; that is told its limits by a
     `ServerConfig`."""
     limits = limits or Limits()
+    app.asgi_http_class = DirectHttpConnection
     app.asgi_websocket_class = DirectWebsocketConnection
+    app.request_class = StreamedRequest
     app.register_error_handler(HTTPException, _answer)
     app.config["MAX_CONTENT_LENGTH"] = limits.body_bytes
     app.config["BODY_TIMEOUT"] = limits.body_seconds

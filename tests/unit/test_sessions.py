@@ -21,7 +21,8 @@ from transcriber.events import (
     Transcription,
     Warned,
 )
-from transcriber.sessions import Limits, Live, new_session_id
+from transcriber.session_ids import new_session_id
+from transcriber.sessions import Limits, Live
 
 
 @pytest.fixture

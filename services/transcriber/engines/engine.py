@@ -1,13 +1,13 @@
 """What an engine is: jobs in, recognitions out; shared by all sessions, and without a memory of any."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from transcriber.events import Error, Options
+from transcriber.events import Error, Input, Options, Reconfigure, Rejected, Started
 from transcriber.transcript import Times, Word
 
 Samples = NDArray[np.float32]
@@ -109,3 +109,17 @@ class Engine(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+def checked(engine: Engine, heard: Input, options: Options) -> Input:
+    """An input to a session with such options, or its rejection where the engine can't do what it asks."""
+    if isinstance(heard, Started):
+        wanted, change = heard.options, False
+    elif isinstance(heard, Reconfigure):
+        wanted, change = replace(options, **heard.changes), True
+    else:
+        return heard
+    error = engine.refusal(wanted)
+    if error is None:
+        return heard
+    return Rejected(error if change else replace(error, close_code=1008), heard.at)

@@ -1,0 +1,128 @@
+"""Which jobs run, which wait for that, and what becomes of them in the end."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Coroutine
+from dataclasses import dataclass, replace
+from typing import Any
+
+from transcriber.events import Error, Event
+from transcriber.job import FileJob, Outcome, Progress, now
+from transcriber.job_archive import JobArchive, StoreError
+from transcriber.replay import statuses_told
+from transcriber.runner import Runner
+from transcriber.sessions import Sessions
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Run:
+    runner: Runner
+    task: asyncio.Task[None]
+
+
+class JobRuns:
+    """In the order in which they came, so many at once. `jobs` are those of this process; what is stored leaves it."""
+
+    def __init__(self, sessions: Sessions, archive: JobArchive, jobs: dict[str, FileJob], *, at_once: int) -> None:
+        self._sessions = sessions
+        self._archive = archive
+        self._jobs = jobs
+        self._at_once = at_once
+        self._queue: deque[FileJob] = deque()
+        self._runs: dict[str, _Run] = {}
+        self._storing: set[asyncio.Task[None]] = set()
+
+    def enqueue(self, job: FileJob) -> None:
+        """All its audio is there."""
+        job.state = "queued"
+        self._queue.append(job)
+        self._start()
+
+    def _start(self) -> None:
+        while self._queue and len(self._runs) < self._at_once and not self._sessions.draining:
+            self._run(self._queue.popleft())
+
+    def _run(self, job: FileJob) -> None:
+        job.state = "running"
+        cursor = job.spool.events()
+        while (numbered := cursor.next()) is not None:
+            job.told(numbered[1])
+        told = statuses_told(job.spool)
+        status = told[0] if told else self._sessions.status(job.record.options, job.id)
+
+        def hear(event: Event) -> None:
+            if outcome := job.told(event):
+                job.note(outcome)
+
+        runner, task = self._sessions.run_patiently(status, job.spool, hear)
+        self._runs[job.id] = _Run(runner, task)
+        task.add_done_callback(lambda task: self._over(job, runner, cancelled=task.cancelled()))
+
+    def _over(self, job: FileJob, runner: Runner, *, cancelled: bool) -> None:
+        del self._runs[job.id]
+        outcome = job.record.outcome
+        if cancelled:
+            if outcome and outcome.state == "cancelled":
+                self.conclude(job, outcome)
+        else:
+            outcome = outcome or Outcome("failed", now(), Error("internal_error", "The service failed."))
+            storage = runner.storage
+            if storage is None or storage.state == "failed":
+                error = Error("not_stored", "The service could not store it; it tries again when it is started anew.")
+                outcome = replace(outcome, state="failed", error=outcome.error or error, storage=storage)
+                job.state, job.record = "failed", replace(job.record, outcome=outcome)
+            else:
+                if outcome.storage:
+                    outcome = replace(outcome, storage=storage)
+                self.conclude(job, outcome)
+        self._start()
+
+    def conclude(self, job: FileJob, outcome: Outcome) -> None:
+        """It has ended; its record goes to the store."""
+        job.note(outcome)
+        job.state = outcome.state
+        self._do(self._store_record(job))
+
+    async def _store_record(self, job: FileJob) -> None:
+        try:
+            await self._archive.put(job.record)
+        except StoreError:
+            log.error("job record not stored", extra={"session": job.id})
+            return
+        job.path.unlink(missing_ok=True)
+        self._jobs.pop(job.id, None)
+
+    def withdraw(self, job: FileJob) -> None:
+        """It is not to run."""
+        if job in self._queue:
+            self._queue.remove(job)
+
+    def progress(self, job: FileJob) -> Progress:
+        """How far it is."""
+        position = self._queue.index(job) + 1 if job.state == "queued" else None
+        run = self._runs.get(job.id)
+        done_seconds, fraction = run.runner.progress if run else (0.0, 0.0)
+        return Progress(job.state, job.spool.received_bytes, position, done_seconds, fraction)
+
+    async def cancel(self, job: FileJob) -> None:
+        """End one that runs; what is just being stored is stored first."""
+        run = self._runs[job.id]
+        if not run.runner.storing:
+            job.note(Outcome("cancelled", now()))
+            job.spool.delete()
+            run.runner.give_up("cancelled")
+            run.task.cancel()
+        await asyncio.wait((run.task,))
+
+    async def settled(self) -> None:
+        """Until what has ended is stored."""
+        if self._storing:
+            await asyncio.wait(tuple(self._storing))
+
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._storing.add(task)
+        task.add_done_callback(self._storing.discard)
