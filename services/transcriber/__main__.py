@@ -7,10 +7,13 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Generator
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import transcriber
-from transcriber.client import demo, stream
+from transcriber.client import demo, stream, transcribe
+from transcriber.client.errors import ConnectionFailed
+from transcriber.client.jobs import Service
 
 _EXIT_USAGE = 2
 
@@ -27,6 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
     streaming = commands.add_parser("stream", help="send a file, standard input or the microphone, and show the text")
     stream.add_arguments(streaming)
     streaming.set_defaults(run=_run_client(stream.run))
+    transcribing = commands.add_parser("transcribe", help="turn files into transcripts or subtitles")
+    transcribe.add_arguments(transcribing)
+    transcribing.set_defaults(run=_transcribe)
     showing = commands.add_parser("demo", help="start a service of its own, and show it at work on bundled speech")
     demo.add_arguments(showing)
     showing.set_defaults(run=_run_client(demo.run))
@@ -38,6 +44,20 @@ def _run_client(
     command: Callable[[argparse.Namespace], Coroutine[Any, Any, int]],
 ) -> Callable[[argparse.Namespace], int]:
     return lambda arguments: asyncio.run(command(arguments))
+
+
+def _transcribe(arguments: argparse.Namespace) -> int:
+    _limit_threads()
+    return asyncio.run(transcribe.run(arguments, _in_process))
+
+
+def _in_process(at_once: int) -> AbstractAsyncContextManager[Service]:
+    try:
+        from transcriber.offline import in_process
+    except ImportError as missing:
+        message = f"{missing.name} is not installed: give --url, or install transcriber[server,local]"
+        raise ConnectionFailed("no_engine", message) from None
+    return in_process(at_once)
 
 
 def _limit_threads() -> None:

@@ -21,7 +21,6 @@ from transcriber.events import (
     Transcription,
     Warned,
 )
-from transcriber.session_ids import new_session_id
 from transcriber.sessions import Limits, Live
 
 
@@ -36,13 +35,6 @@ def events(live: Live) -> list[Event]:
     while (numbered := cursor.next()) is not None:
         found.append(numbered[1])
     return found
-
-
-def test_session_ids_are_uuids_of_version_7_in_the_order_of_time() -> None:
-    ids = [new_session_id() for _ in range(50)]
-    assert {(made.version, made.variant) for made in ids} == {(7, "specified in RFC 4122")}
-    assert len(set(ids)) == 50
-    assert sorted(made.int >> 80 for made in ids) == [made.int >> 80 for made in ids]
 
 
 async def test_a_session_lives_without_a_connection_until_it_is_stored(house: House) -> None:

@@ -53,31 +53,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("audio", metavar="FILE|-|mic", help="audio file, - for standard input, or the microphone")
     parser.add_argument("--url", default=DEFAULT_URL, help="address of the server (%(default)s)")
     parser.add_argument("--realtime", action="store_true", help="send as fast as it was spoken, not as fast as it goes")
-    parser.add_argument("--bitrate", type=_positive, metavar="BITS", help="bits a second, where the audio doesn't say")
+    parser.add_argument("--bitrate", type=positive, metavar="BITS", help="bits a second, where the audio doesn't say")
     parser.add_argument("--interim", action="store_true", help="show text while it is spoken")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="a final or an event per line")
     speech = parser.add_argument_group("speech")
     speech.add_argument("--language", help="ISO 639-1 code, such as en")
     speech.add_argument("--translate", action="store_true", help="write English whatever is spoken")
     speech.add_argument("--prompt", help="text that comes before, for names and style")
-    speech.add_argument("--keywords", type=_comma_separated, metavar="A,B", help="words to expect")
+    speech.add_argument("--keywords", type=comma_separated, metavar="A,B", help="words to expect")
     speech.add_argument("--model", help="a model that the server has")
-    speech.add_argument("--endpointing-ms", type=_positive, metavar="MS", help="the pause that ends an utterance")
+    speech.add_argument("--endpointing-ms", type=positive, metavar="MS", help="the pause that ends an utterance")
     speech.add_argument("--no-record", action="store_true", help="let the server keep neither audio nor text")
     raw = parser.add_argument_group("raw samples, which don't say what they are")
     raw.add_argument("--encoding", help="pcm_s16le, mulaw, alaw or another that the server knows")
-    raw.add_argument("--sample-rate", type=_positive, metavar="HZ")
-    raw.add_argument("--channels", type=_positive, metavar="N")
+    raw.add_argument("--sample-rate", type=positive, metavar="HZ")
+    raw.add_argument("--channels", type=positive, metavar="N")
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
     value = int(text)
     if value <= 0:
         raise argparse.ArgumentTypeError("must be above zero")
     return value
 
 
-def _comma_separated(text: str) -> list[str]:
+def comma_separated(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
@@ -98,7 +98,7 @@ async def transcribe(arguments: argparse.Namespace, display: Display) -> int:
         display.complain(failure.code, _in_words(failure))
         return _exit_code(failure)
     except BrokenPipeError:
-        _discard(sys.stdout)
+        discard(sys.stdout)
         return OUTPUT_CLOSED
     except asyncio.CancelledError:
         if not interrupts.quitting:
@@ -282,7 +282,7 @@ def use_utf8() -> None:
             stream.reconfigure(encoding="utf-8", errors="replace")
 
 
-def _discard(stream: TextIO) -> None:
+def discard(stream: TextIO) -> None:
     """Let what is left in the buffer of a closed pipe go nowhere: the interpreter flushes it when it ends."""
     with contextlib.suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
