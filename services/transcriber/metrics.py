@@ -88,7 +88,8 @@ class Metrics:
         self.sessions_ended = self._counter(
             "sessions_ended",
             "Sessions that ended, by `end`: complete, disconnected (the client went without a word), draining, "
-            "session_too_long, suspended (left to the next process), or the code of the fatal error.",
+            "session_too_long, suspended (left to the next process), cancelled (a job), or the code of the fatal "
+            "error.",
             "end",
         )
         self.refusals = self._counter(

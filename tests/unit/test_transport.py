@@ -4,16 +4,18 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 import pytest
-from quart import Quart
+from quart import Quart, request
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.served import installed
 from tests.stage import until
 from transcriber.connection import SocketClosed
-from transcriber.transport import QuartSocket
+from transcriber.hypercorn_tcp import TcpConnection
+from transcriber.transport import QuartSocket, StreamedBody
 
 Handler = Callable[[QuartSocket], Awaitable[None]]
 
@@ -150,3 +152,85 @@ async def test_a_connection_that_is_over_does_not_hold_up_the_end_of_the_server(
         await until(lambda: listener.over)
         began = time.monotonic()
     assert time.monotonic() - began < 2, "the graceful timeout is 3 s, and pings come every 20"
+
+
+# Bodies of requests
+
+
+def body_app(handler: Callable[[StreamedBody], Awaitable[str]]) -> Quart:
+    app = Quart(__name__)
+
+    async def take() -> str:
+        return await handler(cast("StreamedBody", request.body))
+
+    app.add_url_rule("/take", view_func=take, methods=["POST"])
+    return app
+
+
+async def post(port: int, size: int, *, piece_bytes: int = 1 << 16) -> tuple[int, int]:
+    """Status, and how much of a body was taken by then."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    sent = 0
+    try:
+        writer.write(f"POST /take HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n".encode())
+        answer = asyncio.create_task(reader.readuntil(b"\r\n\r\n"))
+        while sent < size and not answer.done():
+            writer.write(bytes(piece_bytes))
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                async with asyncio.timeout(0.3):
+                    await writer.drain()
+                    sent += piece_bytes
+                    continue
+            break
+        async with asyncio.timeout(5):
+            return int((await answer).split()[1]), sent
+    finally:
+        writer.transport.abort()
+
+
+async def test_a_body_taken_in_pieces_may_have_any_length() -> None:
+    async def count(body: StreamedBody) -> str:
+        return str(sum([len(piece) async for piece in body.unlimited()]))
+
+    async with installed(body_app(count)) as port:
+        assert await post(port, 8 << 20) == (200, 8 << 20)
+
+
+async def test_a_body_that_is_not_taken_stays_with_its_client() -> None:
+    held: list[int] = []
+    done = asyncio.Event()
+
+    async def dawdle(body: StreamedBody) -> str:
+        body.unlimited()
+        await done.wait()
+        held.append(len(body._data))  # pyright: ignore[reportPrivateUsage]
+        return "late"
+
+    async with installed(body_app(dawdle)) as port:
+        loop = asyncio.get_running_loop()
+        loop.call_later(1, done.set)
+        status, sent = await post(port, 256 << 20)
+        assert status == 200
+        assert sent < 64 << 20
+        assert held[0] < 1 << 20
+
+
+async def test_an_answer_before_the_body_does_not_wait_for_it() -> None:
+    async def refuse(body: StreamedBody) -> str:
+        body.unlimited()
+        return "no"
+
+    async with installed(body_app(refuse)) as port:
+        for _ in range(3):
+            status, _ = await post(port, 64 << 20)
+            assert status == 200
+        await until(lambda: TcpConnection.open == 0)
+
+
+async def test_a_body_taken_whole_has_the_limit_of_all() -> None:
+    async def whole(body: StreamedBody) -> str:
+        return str(len(await body))
+
+    async with installed(body_app(whole)) as port:
+        assert (await post(port, 700 << 10))[0] == 200
+        assert (await post(port, 2 << 20))[0] == 413

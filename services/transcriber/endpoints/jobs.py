@@ -21,7 +21,7 @@ from transcriber.wire.fields import FieldError
 RETRY_AFTER_SECONDS = 5
 MAX_LISTED = 1000
 
-_STATUS: Mapping[str, int] = {
+STATUS: Mapping[str, int] = {
     "upload_timeout": 408,
     "unknown_job": 404,
     **dict.fromkeys(("job_not_done", "job_failed", "job_cancelled", "upload_superseded", "wrong_offset"), 409),
@@ -31,7 +31,7 @@ _STATUS: Mapping[str, int] = {
     **dict.fromkeys(("draining", "storage_full", "store_unavailable"), 503),
 }
 """By code; all others are 400."""
-_LATER = ("job_not_done", "too_many_jobs", "draining", "storage_full", "store_unavailable")
+RETRY_LATER = ("job_not_done", "too_many_jobs", "draining", "storage_full", "store_unavailable")
 
 _FORMATS: Mapping[str, tuple[str, str]] = {
     "json": ("transcript.json", "application/json"),
@@ -203,8 +203,8 @@ def _answered(handler: Handler) -> Handler:
 def refusal(error: Error) -> Response:
     """What a client is told that can't have what it asked for."""
     told = {"code": error.code, "message": error.message} | ({"field": error.field} if error.field else {})
-    response = _json({"error": told}, _STATUS.get(error.code, 400))
-    if error.code in _LATER:
+    response = _json({"error": told}, STATUS.get(error.code, 400))
+    if error.code in RETRY_LATER:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response
 
