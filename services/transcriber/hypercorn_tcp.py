@@ -60,6 +60,10 @@ class TcpConnection(TCPServer):
         self._expect_head()
         try:
             await super().run()
+        except asyncio.CancelledError:
+            # At the end of the process. Before Python 3.12 asyncio logs it as an error that nobody handled.
+            if not self.context.terminated.is_set():
+                raise
         finally:
             kind.open -= 1
 

@@ -1,15 +1,19 @@
 """However the process ends, nothing that was sent is lost."""
 
 import asyncio
+import contextlib
 import json
 import signal
 import time
+
+import pytest
 
 from tests import lj001
 from tests.checked_client import client, refusal, types
 from tests.http_get import get
 from tests.service_process import ServiceProcess
 from tests.stage import until
+from tests.transport.raw_client import BINARY, connected, frame, handshake
 
 SPEECH = lj001.wav(0, 12)
 FIRST_WORDS = "Printing, in the only sense"
@@ -52,6 +56,32 @@ async def test_sigterm_gives_every_session_its_text_and_a_close_code(own_service
     assert own_service.wait() == 0
     assert (own_service.stored(session_id) / "audio.wav").stat().st_size > 44
     assert own_service.leftovers() == []
+    assert {line["level"] for line in own_service.log()} == {"info"}
+
+
+HALVES = (
+    b"",
+    b"GET /health HT",
+    b"GET /live HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf a body",
+    handshake("/ws")[:-2],
+    handshake("/ws") + frame(BINARY, b"RI", final=False),
+)
+
+
+@pytest.mark.parametrize("event_loop", ["asyncio", "uvloop"])
+async def test_what_clients_have_half_sent_holds_nothing_up_and_is_no_error(
+    own_service: ServiceProcess, event_loop: str
+) -> None:
+    own_service.settings |= {"DRAIN_SECONDS": "0", "EVENT_LOOP": event_loop}
+    own_service.start()
+    async with contextlib.AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(connected(own_service.port)) for _ in HALVES]
+        for half, visitor in zip(HALVES, clients, strict=True):
+            await visitor.send(half)
+        assert await clients[-1].head()
+        own_service.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(own_service.wait) == 0
     assert {line["level"] for line in own_service.log()} == {"info"}
 
 
