@@ -1,9 +1,16 @@
 """Messages put together from frames, and the pulse of a client. The rest is rows of tests/service/test_transport.py."""
 
+from itertools import pairwise
+from typing import Any
+
 import pytest
 from hypercorn.protocol.ws_stream import FrameTooLargeError
-from wsproto.events import BytesMessage, TextMessage
+from hypothesis import given
+from hypothesis import strategies as st
+from wsproto.connection import Connection, ConnectionType
+from wsproto.events import BytesMessage, CloseConnection, TextMessage
 
+from tests.transport.raw_client import BINARY, CLOSE, PING, TEXT, frame
 from transcriber.hypercorn_websocket import MessageBuffer, Pulse
 
 # Messages
@@ -37,6 +44,45 @@ def test_a_message_leaves_nothing_behind() -> None:
     assert buffer.take()["text"] == "abc"
     buffer.extend(BytesMessage(data=b"def"))
     assert buffer.take()["bytes"] == b"def"
+
+
+FRAMES = st.lists(
+    st.tuples(st.sampled_from([BINARY, TEXT, 0, PING, CLOSE, 3]), st.binary(max_size=40), st.booleans(), st.booleans()),
+    max_size=6,
+)
+MESSAGE_BYTES = 64
+
+
+def received(data: bytes, cuts: list[int]) -> list[dict[str, Any]]:
+    """The messages that bytes of a WebSocket hold, read in pieces; the last says why there are no more."""
+    connection, buffer, messages = Connection(ConnectionType.SERVER), MessageBuffer(MESSAGE_BYTES), []
+    places = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
+    for start, stop in pairwise(places):
+        connection.receive_data(data[start:stop])
+        for event in connection.events():
+            if isinstance(event, CloseConnection):
+                return [*messages, {"closed": int(event.code)}]
+            if isinstance(event, BytesMessage | TextMessage):
+                try:
+                    buffer.extend(event)
+                except FrameTooLargeError:
+                    return [*messages, {"closed": 1009}]
+                if event.message_finished:
+                    messages.append(buffer.take())
+    return messages
+
+
+@given(FRAMES, st.binary(max_size=20), st.lists(st.integers(min_value=0), max_size=8))
+def test_how_bytes_are_cut_changes_no_message(
+    frames: list[tuple[int, bytes, bool, bool]], noise: bytes, cuts: list[int]
+) -> None:
+    data = b"".join(frame(code, body, final=final, masked=masked) for code, body, final, masked in frames) + noise
+    whole = received(data, [])
+    assert received(data, cuts) == whole
+    assert received(data, list(range(len(data)))) == whole
+    for message in whole:
+        body = message.get("bytes") or (message.get("text") or "").encode()
+        assert len(body) <= MESSAGE_BYTES
 
 
 # Pulse

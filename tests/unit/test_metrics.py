@@ -7,6 +7,8 @@ from pathlib import Path
 
 import prometheus_client
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -76,6 +78,12 @@ def test_what_asks_for_no_known_form_gets_a_known_one(accept: str) -> None:
         "text/plain; version=0.0.4; charset=utf-8",
     )
     assert b"transcriber_sessions" in text
+
+
+@given(st.text(st.sampled_from("aptx/-;=,*.1 ") | st.characters(max_codepoint=255), max_size=60))
+def test_whatever_is_accepted_there_is_an_answer(accept: str) -> None:
+    assert Metrics().exposition(f"application/openmetrics-text{accept}")[0]
+    assert Metrics().exposition(accept)[0]
 
 
 async def test_a_loop_that_is_held_up_is_seen() -> None:
