@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,8 @@ from tests import lj001
 from tests.checked_client import client, refusal, transcribe
 from tests.http_get import get
 from tests.service_process import ServiceProcess
+from tests.stage import until
+from tests.transport.raw_client import connected
 
 SPEECH = lj001.wav(9.955, 11.9)
 
@@ -51,6 +54,20 @@ async def test_no_more_sessions_than_there_may_be(small: ServiceProcess) -> None
         await first.say(SPEECH, "END")
         assert await first.hear_all() == (1000, "complete")
     assert (await transcribe(small.url, "END")).received[-1]["type"] == "complete"
+
+
+async def test_no_more_connections_than_there_may_be(openai_settings: dict[str, str], tmp_path: Path) -> None:
+    with ServiceProcess(tmp_path, max_connections=2, **openai_settings) as crowded:
+        async with connected(crowded.port), connected(crowded.port), connected(crowded.port) as third:
+            assert await third.status() == "503"
+            assert json.loads(await third.reader.read())["error"]["code"] == "too_many_connections"
+
+        def counted() -> str:
+            return get(crowded.port, "/metrics")[1]
+
+        await until(lambda: "transcriber_tcp_connections 1.0" in counted())
+        refusals = [line for line in counted().splitlines() if line.startswith("transcriber_tcp_refusals_total")]
+        assert float(refusals[0].split()[1]) >= 1
 
 
 async def test_settings_are_the_defaults_of_options(small: ServiceProcess) -> None:
