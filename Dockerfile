@@ -4,17 +4,17 @@
 #   local  has the local engine and its packaged English model, too; built where no target is named
 #   cuda   the same on a base with NVIDIA's libraries
 #
-# Any builder takes it. The same inputs give the same layers: what is installed is locked by hash, code is compiled without
-# times, and every file and folder that a layer holds has the time EPOCH. With the build argument SOURCE_DATE_EPOCH, BuildKit
-# gives its own records that time as well, and so the image the same digest.
+# Any builder takes it. The same inputs give the same layers of `api` and `local`: what is installed is locked by hash, code
+# is compiled without times, and all that a layer holds has the time EPOCH. With the build argument SOURCE_DATE_EPOCH,
+# BuildKit gives its own records that time as well, and so the image the same digest.
 
 # To be pinned by digest where it matters: --build-arg BASE=python:3.12-slim-bookworm@sha256:...
 ARG BASE=python:3.12-slim-bookworm
 ARG CUDA_BASE=nvidia/cuda:12.9.1-cudnn-runtime-ubuntu24.04
 
 
-# What is installed goes to folders of the root that no base has, the locked packages to /venv and the service to /app, and
-# from /out to the root of an image: a copy sets the times of what is new in a folder, not of the folder that it names.
+# What is installed, the locked packages in /venv and the service in /app, goes from /out to the root of an image: a copy keeps
+# the times of all that is in a folder, not that of the folder.
 
 FROM ${BASE} AS builder
 ENV EPOCH=315532800 SOURCE_DATE_EPOCH=315532800 PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1 \
@@ -73,17 +73,20 @@ RUN touch README.md \
  && services/pack /app
 
 
-# What runs. Official images ship the standard library without its compiled form, which costs a start at a quarter of a
-# processor ten seconds; pip has nothing to do here.
-
-FROM ${BASE} AS runtime
+# Official images ship the standard library uncompiled, which costs a start at a quarter of a processor ten seconds.
+FROM builder AS library
 RUN library=$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))') \
- && rm -rf "$library"/ensurepip "$library"/site-packages/* /usr/local/bin/pip* \
- && python3 -m compileall -q --invalidation-mode unchecked-hash "$library" \
- && find "$library" /usr/local/bin \( -type d -o -name '*.pyc' \) -exec touch --date=@315532800 {} +
+ && python3 -m compileall -q --invalidation-mode unchecked-hash -x '/(site-packages|ensurepip|idlelib)/' "$library" \
+ && mkdir /out \
+ && find "$library" -name __pycache__ -exec cp --recursive --parents --target-directory=/out {} + \
+ && find /out -exec touch --date="@$EPOCH" {} +
 
-FROM runtime AS api
+
+# What runs: copies alone, since what a command leaves has the time of the build.
+
+FROM ${BASE} AS api
 ENV PATH=/app/bin:/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 HOST=0.0.0.0 PORT=8080 DATA_DIR=/data
+COPY --from=library /out /
 COPY --from=api-packages /out /
 COPY --from=app /out /
 COPY --from=app --chown=10001:10001 /owned /
@@ -115,8 +118,9 @@ LABEL org.opencontainers.image.title="transcriber" \
 ENTRYPOINT ["transcriber"]
 CMD ["serve"]
 
-FROM runtime AS local
+FROM ${BASE} AS local
 ENV PATH=/app/bin:/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 HOST=0.0.0.0 PORT=8080 DATA_DIR=/data HF_HOME=/data/models
+COPY --from=library /out /
 COPY --from=local-packages /out /
 COPY --from=app /out /
 COPY --from=app --chown=10001:10001 /owned /

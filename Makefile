@@ -3,7 +3,7 @@
 BIN := .venv/bin
 STACKS_BIN := .venv-stacks/bin
 # Suites that are too slow for `make test`, each a folder of tests/ and a target `test-<name>`.
-HEAVY := engine faults fuzz stacks
+HEAVY := container engine faults fuzz stacks
 BENCHES := $(sort $(patsubst bench/%.py,%,$(filter-out bench/_%,$(wildcard bench/*.py))))
 
 .DEFAULT_GOAL := help
@@ -53,6 +53,11 @@ coverage: .venv/.dev-stamp ## The quick tests, and which lines and branches they
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
+.PHONY: test-container
+test-container: .venv/.dev-stamp ## Heavy: the images, built and run under Fargate's limits by a Docker engine of its own
+	@[ "$$(uname)/$$(id -u)" != Linux/0 ] || .ci/install-packages container
+	$(BIN)/python -m pytest tests/container
+
 .PHONY: test-engine
 test-engine: .venv/.dev-stamp ## Heavy: the local engine's models, languages and filters on real speech
 	$(BIN)/python -m pytest tests/engine
@@ -68,6 +73,12 @@ test-fuzz: .venv/.dev-stamp ## Heavy: every parser that bytes from outside reach
 .PHONY: test-stacks
 test-stacks: .venv-stacks/.stamp ## Heavy: the infrastructure, as programs and under Pulumi's own engine
 	$(STACKS_BIN)/python -m pytest tests/stacks
+
+IMAGE ?= transcriber:local
+
+.PHONY: sbom
+sbom: .venv/.dev-stamp ## Write sbom.cdx.json, the bill of materials of IMAGE (transcriber:local)
+	$(BIN)/syft $(IMAGE) --output cyclonedx-json=sbom.cdx.json
 
 SECONDS ?= 20
 

@@ -66,6 +66,10 @@ def _limit_threads() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+def _end(number: int, _: object) -> None:
+    os._exit(128 + number)
+
+
 def _complain(problem: str) -> int:
     sys.stderr.write(f"transcriber: {problem}\n")
     return _EXIT_USAGE
@@ -84,6 +88,8 @@ def _ended_by_interrupts() -> Generator[None]:
 
 @_ended_by_interrupts()
 def _serve(arguments: argparse.Namespace) -> int:
+    # While the service is being loaded: the first process of a container gets no signal that it has no handler for.
+    signal.signal(signal.SIGTERM, _end)
     _limit_threads()
     from transcriber import logs, server
     from transcriber.app import create_app, make_shutdown, transport_limits

@@ -27,7 +27,7 @@ from transcriber.events import (
 from transcriber.replay import statuses_told
 from transcriber.runner import Parts, Runner, Watch
 from transcriber.session_ids import made_at, new_session_id
-from transcriber.spool import JOB_SUFFIX, Quota, Spool, SpoolDamaged
+from transcriber.spool import JOB_SUFFIX, Quota, Spool, SpoolDamaged, make_root
 
 log = logging.getLogger(__name__)
 
@@ -181,7 +181,7 @@ class Sessions:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         """Runners, by session."""
         self._quota = Quota(self.limits.spool_bytes)
-        self.root.mkdir(parents=True, exist_ok=True)
+        make_root(self.root)
 
     def __len__(self) -> int:
         return len(self._live)

@@ -6,6 +6,7 @@ at most what the operating system had not yet written; a torn last line is cut o
 """
 
 import asyncio
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,6 +29,21 @@ class Messages:
     start: int
     size: int
     count: int
+
+
+def make_root(root: Path) -> None:
+    """The folder that spools are in. One that can't be written to is told at the start, not by each session.
+
+    Raises:
+        OSError: who may not use it, and why.
+    """
+    refusal = f"the spool {root} can't be used by user {os.geteuid()}"
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise OSError(f"{refusal}: {problem.strerror}") from None
+    if not os.access(root, os.W_OK | os.X_OK):
+        raise OSError(f"{refusal}: it may not write there")
 
 
 class SpoolFull(Exception):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.full_disk import files_limited
 from transcriber.events import Ack, Close, Command, Ended, Finalize, Options, Partial, SpeechStarted, Started
 from transcriber.records import SpoolDamaged
-from transcriber.spool import InputCursor, Messages, Spool, SpoolFull
+from transcriber.spool import InputCursor, Messages, Spool, SpoolFull, make_root
 
 
 @pytest.fixture
@@ -240,3 +240,11 @@ async def test_commands_that_can_not_be_are_damage(tmp_path: Path, line: bytes) 
     with pytest.raises(SpoolDamaged):
         Spool(tmp_path, limit_bytes=10_000)
     assert (tmp_path / "commands").read_bytes() == line + b"\n"
+
+
+def test_a_folder_of_spools_that_can_not_be_is_told(tmp_path: Path) -> None:
+    make_root(tmp_path / "deep" / "spool")
+    make_root(tmp_path / "deep" / "spool")
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"^the spool .*/file/spool can't be used by user \d+: Not a directory$"):
+        make_root(tmp_path / "file" / "spool")
