@@ -5,12 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from bench import _command, capacity, latency
+from bench import _command, capacity, languages, latency
 from bench._errors import by_clip
 from bench._extent import dense, extent, frames, probabilities
 from bench._joining import Joining, Placed, conversation, conversation_of, half_silent, join, room_tone
 from bench._quantiles import quantile, spread
 from bench._session import Heard, coverage
+from bench._sounds import BABBLE_DBFS, QUIET, at_level, babble_of
 from bench._speech import Clip, demo_clips
 from transcriber.audio.pcm import SAMPLE_RATE
 from transcriber.client import Complete, Failed, Partial, Transcription
@@ -105,6 +106,39 @@ def test_a_long_conversation_is_as_long_as_asked_and_lists_whole_clips() -> None
     for place in joining.placed:
         inner = at(joining, place.start + 0.001, place.end - 0.001)
         assert (inner == 8192).all()
+
+
+# Sounds
+
+
+@pytest.mark.parametrize("name", [*QUIET, "babble"])
+def test_a_sound_is_as_long_and_as_loud_as_asked_and_the_same_again(name: str) -> None:
+    make, levels = (babble_of(CLIPS), BABBLE_DBFS) if name == "babble" else QUIET[name]
+    for level in levels:
+        sound, again = (at_level(make(4.0, np.random.default_rng(3)), level) for _ in range(2))
+        assert sound.size == 4 * SAMPLE_RATE
+        assert np.array_equal(sound, again)
+        power = np.mean(np.square(sound))
+        loudest = 10 * np.log10(power) if power else -100
+        # What is louder than full scale is cut: short clicks, mostly.
+        assert level - 3 <= loudest <= level + 0.1
+
+
+def test_words_are_counted_by_the_part_in_which_they_begin() -> None:
+    parts = [
+        languages.Part("en", np.zeros(SAMPLE_RATE, np.float32), "One two."),
+        languages.Part("de", CLIPS[0].samples, "Drei."),
+    ]
+    finals = [
+        Transcription(
+            type="transcription", message={}, text=text, utterance=1, start=start, end=start + 0.5, language=told
+        )
+        for text, start, told in (("one", 0.1, "en"), ("two", 1.2, "en"), ("drei", 2.1, "de"))
+    ]
+    first, second = languages.rows("x", parts, finals)
+    assert (first["right %"], first["told as"], first["words"]) == (100, "en", 2)
+    assert (second["right %"], second["told as"]) == (100, "de")
+    assert languages.rows("x", parts, [])[0]["right %"] == 0
 
 
 # Extents

@@ -104,6 +104,14 @@ def test_text_from_noise_is_dropped(shape: Shape) -> None:
     assert text(recognize(shape, noise)[0]) == ""
 
 
+@pytest.mark.parametrize(("line", "heard"), [(0, ""), (99, "Thank you very much.")], ids=["-60 dBFS", "-20 dBFS"])
+def test_quiet_audio_must_be_surer_to_be_speech(line: int, heard: str) -> None:
+    unsure = Line("Thank you very much.", log_probability=-0.8, no_speech_probability=0.55)
+    whisper = ScriptedWhisper({line: unsure})
+    (outcome,) = WhisperBatch(whisper, [Job(whisper.audio(line), Options(), True, deadline=1.0)], FULL).recognize()
+    assert text(outcome) == heard
+
+
 @pytest.mark.parametrize("shape", [FULL, PARTIAL])
 def test_text_that_nobody_would_believe_is_dropped(shape: Shape) -> None:
     assert text(recognize(shape, Line("I'm going to go.", log_probability=-1.7))[0]) == ""

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from transcriber.audio.pcm import SAMPLE_RATE
-from transcriber.engines.engine import Job, Outcome, Recognition, Redo
+import numpy as np
+
+from transcriber.audio.pcm import SAMPLE_RATE, SILENCE_DBFS
+from transcriber.engines.engine import Job, Outcome, Recognition, Redo, Samples
 from transcriber.engines.whisper_backend import Decoding, Whisper
 from transcriber.engines.whisper_guard import (
     HOLE_SECONDS,
@@ -122,7 +124,7 @@ class WhisperBatch:
     def _judge(self, row: int, decoding: Decoding) -> list[Piece] | None:
         """What to believe of an answer; None: nothing, before the audio was heard with the full window."""
         sure = decoding.log_probability
-        if is_noise(sure, decoding.no_speech_probability):
+        if is_noise(sure, decoding.no_speech_probability, _dbfs(self._jobs[row].samples)):
             return []
         again = self._shape.final and self._shape.trimmed
         if again and is_doubtful(sure):
@@ -153,6 +155,11 @@ class WhisperBatch:
             for row, alignment in zip(rows, alignments, strict=True):
                 words[row] = timed_words(answers[row], alignment, self._seconds(row))
         return words
+
+
+def _dbfs(samples: Samples) -> float:
+    """The level of a stretch, of a full-scale square wave."""
+    return float(10 * np.log10(max(np.mean(np.square(samples)), 10 ** (SILENCE_DBFS / 10))))
 
 
 def _tokens(pieces: Sequence[Piece]) -> list[int]:
