@@ -102,32 +102,32 @@ class Layout:
     def _ends(self, first: int) -> Iterator[int]:
         """Where a cue that begins with token `first` may end: at least behind that token."""
         yield first + 1
-        for end in range(first + 2, len(self.tokens) + 1):
+        latest_ms = self.tokens[first].start_ms + MAX_MS
+        for end in range(first + 2, self._furthest(first) + 1):
             last, before = self.tokens[end - 1], self.tokens[end - 2]
-            if last.start_ms - before.end_ms >= PAUSE_MS or last.end_ms - self.tokens[first].start_ms > MAX_MS:
-                return
-            if not self._fits(first, end):
+            if last.start_ms - before.end_ms >= PAUSE_MS or last.end_ms > latest_ms:
                 return
             yield end
 
-    def _fits(self, first: int, end: int) -> bool:
-        """Whether two lines take it: the first as long as it can be."""
-        limit = self.reading.line_cells
-        cut = bisect_right(self._reach, self._reach[first] + self._lead(first) + limit - self.indent, first + 1) - 1
-        return cut >= end or self._width(max(cut, first + 1), end) <= limit
+    def _furthest(self, first: int) -> int:
+        """The last end that two lines take, the first as long as it can be."""
+        cut = max(first + 1, self._line_end(first, self.reading.line_cells - self.indent))
+        return self._line_end(cut, self.reading.line_cells) if cut < len(self.tokens) else cut
+
+    def _line_end(self, first: int, limit: int) -> int:
+        """The last end of a line that begins with token `first`."""
+        return bisect_right(self._reach, self._reach[first] + self._lead(first) + limit, first) - 1
 
     def _cost(self, first: int, end: int) -> float:
         if end == len(self.tokens):
             return _CUE
-        last, following = self.tokens[end - 1], self.tokens[end]
-        weakness = self._weakness[end - 1]
-        if following.start_ms - last.end_ms >= _HESITATION_MS:
-            weakness = min(weakness, 1)
-        shown_ms = max(1, following.start_ms - self.tokens[first].start_ms)
-        missing_ms = max(0, MIN_MS - shown_ms)
-        per_second = self._width(first, end) * 1000 / max(shown_ms, MIN_MS)
-        too_fast = max(0.0, per_second - self.reading.cells_per_second)
-        return _CUE + _CUE_END[weakness] + _PER_MISSING_SECOND * missing_ms / 1000 + _PER_CELL_TOO_FAST * too_fast
+        cost = _CUE + self._end_costs[end - 1]
+        shown_ms = self.tokens[end].start_ms - self.tokens[first].start_ms
+        if shown_ms < MIN_MS:
+            cost += _PER_MISSING_SECOND * (MIN_MS - shown_ms) / 1000
+            shown_ms = MIN_MS
+        too_fast = self._width(first, end) * 1000 / shown_ms - self.reading.cells_per_second
+        return cost + _PER_CELL_TOO_FAST * too_fast if too_fast > 0 else cost
 
     @cached_property
     def _reach(self) -> list[int]:
@@ -140,6 +140,15 @@ class Layout:
         """How bad it is to stop behind each token but the last: 0 ends a sentence, 1 a clause, 2 neither; 3 separates
         what belongs together."""
         return [_weakness(token.text, following) for token, following in pairwise(self.tokens)]
+
+    @cached_property
+    def _end_costs(self) -> list[float]:
+        """Of a cue that ends with each token but the last."""
+        pauses = (after.start_ms - before.end_ms for before, after in pairwise(self.tokens))
+        return [
+            _CUE_END[min(weakness, 1) if pause >= _HESITATION_MS else weakness]
+            for weakness, pause in zip(self._weakness, pauses, strict=True)
+        ]
 
     def _lead(self, at: int) -> int:
         return int(self.tokens[at].spaced)

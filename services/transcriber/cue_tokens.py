@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Protocol
 
@@ -116,12 +117,14 @@ def _pieces(text: str, widest: int) -> Iterator[tuple[int, int]]:
             yield first, end
 
 
+@lru_cache(maxsize=4096)
 def _cells_of(letter: str) -> int:
     if unicodedata.category(letter) in ("Mn", "Me", "Cf"):
         return 0
     return 1 + (unicodedata.east_asian_width(letter) in "WF")
 
 
+@lru_cache(maxsize=4096)
 def _may_break(before: str, after: str) -> bool:
     """At spaces, and between letters of scripts that have none."""
     if after == " ":

@@ -61,11 +61,11 @@ def cues(spoken: Sequence[Spoken]) -> list[Cue]:
     return shown
 
 
-def srt(spoken: Sequence[Spoken]) -> str:
+def srt(made: Sequence[Cue]) -> str:
     """SubRip. A cue of another speaker than the one before begins with the speaker's name."""
     blocks: list[str] = []
     speaker = None
-    for number, cue in enumerate(cues(spoken), start=1):
+    for number, cue in enumerate(made, start=1):
         name = f"{cue.speaker}: " if cue.speaker and cue.speaker != speaker else ""
         speaker = cue.speaker
         lines = [line.translate(_UNWRITABLE) for line in cue.lines]
@@ -77,10 +77,10 @@ def srt(spoken: Sequence[Spoken]) -> str:
     return "\n".join(blocks)
 
 
-def vtt(spoken: Sequence[Spoken]) -> str:
+def vtt(made: Sequence[Cue]) -> str:
     """WebVTT. Each speaker is a voice."""
     blocks = ["WEBVTT\n"]
-    for cue in cues(spoken):
+    for cue in made:
         voice = f"<v {_escaped(cue.speaker)}>" if cue.speaker else ""
         text = "\n".join(_escaped(_directed(line, cue)) for line in cue.lines)
         blocks.append(f"{_clock(cue.start_ms, '.')} --> {_clock(cue.end_ms, '.')}\n{voice}{text}\n")

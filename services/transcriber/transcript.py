@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from transcriber.audio.pcm import SAMPLE_RATE
-from transcriber.subtitles import Spoken, srt, vtt
+from transcriber.subtitles import Spoken, cues, srt, vtt
 
 Times = Literal["model", "aligned", "estimated"]
 """Where word times come from: the engine's own output, alignment with its attention, or interpolation."""
@@ -79,12 +79,8 @@ class Transcript:
 
     def files(self) -> dict[str, str]:
         """Everything that is kept, by file name; text that UTF-8 can carry. Takes a while for a long transcript."""
-        made = {
-            "transcript": self.to_json(),
-            "text": self.to_text(),
-            "srt": srt(self._spoken()),
-            "vtt": vtt(self._spoken()),
-        }
+        shown = cues(self._spoken())
+        made = {"transcript": self.to_json(), "text": self.to_text(), "srt": srt(shown), "vtt": vtt(shown)}
         # What an engine answers in JSON may escape lone surrogates.
         return {FILES[kind]: text.encode(errors="replace").decode() for kind, text in made.items()}
 

@@ -388,6 +388,9 @@ async def test_damage_is_told_once_with_its_place_and_the_rest_is_transcribed(wo
     await run(work, Started(Options()), stream[:middle] + stream[middle + 300 :], Ended())
     (warned,) = work.of(Warned)
     assert (warned.code, warned.at) == ("audio_damaged", pytest.approx(1.8, abs=0.2))
+    for name in ("transcript.txt", "transcript.srt", "transcript.vtt"):
+        assert work.stored(name).read_text().count("[audio damaged or missing") == 1
+    assert json.loads(work.stored("transcript.json").read_text())["damages"] == [warned.at]
     assert f"At {warned.at:.3f} s" in warned.message
     complete = work.events()[-1]
     assert isinstance(complete, Complete)

@@ -53,14 +53,16 @@ def test_read_speech_can_be_read() -> None:
 def test_all_parsers_find_the_same(strict: StrictVtt) -> None:
     expected = [Read(cue.start_ms, cue.end_ms, "\n".join(cue.lines)) for cue in cues(demo())]
     assert len(expected) > 10
-    assert strict.read(vtt(demo())) == webvtt_py(vtt(demo())) == ffmpeg(vtt(demo()), "vtt") == expected
-    assert pysubs2_srt(srt(demo())) == ffmpeg(srt(demo()), "srt") == expected
+    assert (
+        strict.read(vtt(cues(demo()))) == webvtt_py(vtt(cues(demo()))) == ffmpeg(vtt(cues(demo())), "vtt") == expected
+    )
+    assert pysubs2_srt(srt(cues(demo()))) == ffmpeg(srt(cues(demo())), "srt") == expected
 
 
 def test_nothing_said_is_a_file_all_the_same(strict: StrictVtt) -> None:
-    assert vtt([]) == "WEBVTT\n"
-    assert strict.read(vtt([])) == []
-    assert srt([]) == ""
+    assert vtt(cues([])) == "WEBVTT\n"
+    assert strict.read(vtt(cues([]))) == []
+    assert srt(cues([])) == ""
 
 
 # Times
@@ -109,14 +111,14 @@ def test_speakers_are_voices_and_prefixes(strict: StrictVtt) -> None:
         Spoken(7, 8, "are you?", speaker="Channel 2"),
         Spoken(9, 10, "[audio damaged or missing]", notice=True),
     ]
-    voices = [(read.voice, read.text) for read in strict.read(vtt(talk))]
+    voices = [(read.voice, read.text) for read in strict.read(vtt(cues(talk)))]
     assert voices == [
         ("Channel 1", "Good morning."),
         ("Channel 2", "Morning! How"),
         ("Channel 2", "are you?"),
         (None, "[audio damaged or missing]"),
     ]
-    assert [read.text for read in pysubs2_srt(srt(talk))] == [
+    assert [read.text for read in pysubs2_srt(srt(cues(talk)))] == [
         "Channel 1: Good morning.",
         "Channel 2: Morning! How",
         "are you?",
@@ -126,19 +128,19 @@ def test_speakers_are_voices_and_prefixes(strict: StrictVtt) -> None:
 
 def test_what_looks_like_markup_is_text(strict: StrictVtt) -> None:
     text = "a < b & c --> <i>d</i> &amp;"
-    (read,) = strict.read(vtt([Spoken(0, 3, text)]))
+    (read,) = strict.read(vtt(cues([Spoken(0, 3, text)])))
     assert read.text == text
-    (shown,) = pysubs2_srt(srt([Spoken(0, 3, text)]))
+    (shown,) = pysubs2_srt(srt(cues([Spoken(0, 3, text)])))
     assert shown.text == "a ‹ b & c --› ‹i›d‹/i› &amp;"
 
 
 def test_right_to_left_text_is_laid_out_so(strict: StrictVtt) -> None:
-    shown = srt([Spoken(0, 5, HEBREW, speaker="Channel 1")]).splitlines()[2:4]
+    shown = srt(cues([Spoken(0, 5, HEBREW, speaker="Channel 1")])).splitlines()[2:4]
     assert shown[0].startswith("Channel 1: \N{RIGHT-TO-LEFT EMBEDDING}")
     assert all(line.endswith("\N{POP DIRECTIONAL FORMATTING}") for line in shown)
-    (read,) = strict.read(vtt([Spoken(0, 5, HEBREW)]))
+    (read,) = strict.read(vtt(cues([Spoken(0, 5, HEBREW)])))
     assert [line[0] for line in read.text.split("\n")] == ["ש", "\N{RIGHT-TO-LEFT MARK}"]
-    assert "\N{LEFT-TO-RIGHT MARK}" not in srt([Spoken(0, 5, "Hello.")]) + vtt([Spoken(0, 5, "Hello.")])
+    assert "\N{LEFT-TO-RIGHT MARK}" not in srt(cues([Spoken(0, 5, "Hello.")])) + vtt(cues([Spoken(0, 5, "Hello.")]))
 
 
 # Anything
@@ -192,12 +194,12 @@ def test_any_transcript_keeps_the_limits_and_is_valid(strict: StrictVtt, said: l
         ordered = sorted((each for each in said if each.speaker == speaker), key=lambda each: each.start)
         assert of_speaker(made, speaker) == "".join(plain(each.text) for each in ordered).replace(" ", "")
     marks = str.maketrans("", "", "\N{LEFT-TO-RIGHT MARK}\N{RIGHT-TO-LEFT MARK}")
-    heard = strict.read(vtt(said))
+    heard = strict.read(vtt(cues(said)))
     assert [(read.start_ms, read.end_ms) for read in heard] == times(made)
     expected = ["\n".join(cue.lines).translate(marks) for cue in made]
     assert [read.text.translate(marks) for read in heard] == expected
     assert [read.voice for read in heard] == [cue.speaker for cue in made]
-    assert [(read.start_ms, read.end_ms) for read in webvtt_py(vtt(said))] == times(made)
+    assert [(read.start_ms, read.end_ms) for read in webvtt_py(vtt(cues(said)))] == times(made)
 
 
 @settings(max_examples=60, deadline=None)
@@ -206,6 +208,6 @@ def test_any_transcript_is_read_by_players(said: list[Spoken]) -> None:
     # pysubs2 takes a line with two times, however they are written, for the head of a cue.
     assume(not any(re.search(r"\d[:.,]\d", each.text) for each in said))
     made = cues(said)
-    assert [(read.start_ms, read.end_ms) for read in pysubs2_srt(srt(said))] == times(made)
-    assert [(read.start_ms, read.end_ms) for read in ffmpeg(srt(said), "srt")] == times(made)
-    assert [(read.start_ms, read.end_ms) for read in ffmpeg(vtt(said), "vtt")] == times(made)
+    assert [(read.start_ms, read.end_ms) for read in pysubs2_srt(srt(cues(said)))] == times(made)
+    assert [(read.start_ms, read.end_ms) for read in ffmpeg(srt(cues(said)), "srt")] == times(made)
+    assert [(read.start_ms, read.end_ms) for read in ffmpeg(vtt(cues(said)), "vtt")] == times(made)
