@@ -76,10 +76,12 @@ class CheckedClient:
 
 
 @contextlib.asynccontextmanager
-async def client(url: str, **query: object) -> AsyncGenerator[CheckedClient, None]:
+async def client(
+    url: str, headers: dict[str, str] | None = None, **query: object
+) -> AsyncGenerator[CheckedClient, None]:
     """A connection with options in its query, as the `websockets` package makes it when nothing is set."""
     address = f"{url}?{urlencode(query)}" if query else url
-    async with connect(address, proxy=None) as connection:
+    async with connect(address, proxy=None, additional_headers=headers) as connection:
         yield CheckedClient(connection)
 
 

@@ -69,7 +69,7 @@ class ServiceProcess:
         """Start it and wait until it serves."""
         self.launch()
         deadline = time.monotonic() + START_SECONDS
-        while not (running := re.search(r"Running on http://127\.0\.0\.1:(\d+)", self.log_text())):
+        while not (running := re.search(r"Running on https?://127\.0\.0\.1:(\d+)", self.log_text())):
             assert self._process is not None
             assert self._process.poll() is None, f"the service ended:\n{self.log_text()}"
             assert time.monotonic() < deadline, f"the service does not start:\n{self.log_text()}"

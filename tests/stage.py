@@ -13,9 +13,10 @@ from tests.fakes import LengthEngine, LevelDetector
 from transcriber.audio.formats import open_decoder
 from transcriber.engines.scheduler import Scheduler
 from transcriber.events import Event, Options, Status
+from transcriber.live import Limits
 from transcriber.recorder import Recorder
 from transcriber.runner import Parts, Runner
-from transcriber.sessions import Limits, Sessions
+from transcriber.sessions import Sessions
 from transcriber.spool import Spool
 from transcriber.storage.disk import DiskStore
 

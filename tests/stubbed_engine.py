@@ -29,10 +29,26 @@ def _served(stub: OpenAIStub) -> Generator[OpenAIStub]:
         loop.close()
 
 
+def _knowing() -> OpenAIStub:
+    words = [Spoken(word.text, word.start, word.end) for word in lj001.words()]
+    return OpenAIStub(reading(lj001.samples(), words))
+
+
+def _settings_for(stub: OpenAIStub) -> dict[str, str]:
+    """What makes a service ask the stub."""
+    return {"engine": "openai", "openai_base_url": stub.base_url, "openai_api_key": KEY}
+
+
+@contextlib.contextmanager
+def stubbed_settings() -> Generator[dict[str, str]]:
+    """The same for whoever has no fixtures."""
+    with _served(_knowing()) as stub:
+        yield _settings_for(stub)
+
+
 @pytest.fixture(scope="session")
 def knowing_stub() -> Generator[OpenAIStub]:
-    words = [Spoken(word.text, word.start, word.end) for word in lj001.words()]
-    with _served(OpenAIStub(reading(lj001.samples(), words))) as stub:
+    with _served(_knowing()) as stub:
         yield stub
 
 
@@ -45,8 +61,7 @@ def stub(knowing_stub: OpenAIStub) -> Generator[OpenAIStub]:
 
 @pytest.fixture(scope="session")
 def openai_settings(knowing_stub: OpenAIStub) -> dict[str, str]:
-    """What makes a service ask the stub."""
-    return {"engine": "openai", "openai_base_url": knowing_stub.base_url, "openai_api_key": KEY}
+    return _settings_for(knowing_stub)
 
 
 @pytest.fixture

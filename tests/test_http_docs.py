@@ -5,7 +5,7 @@ from pathlib import Path
 
 from quart import Quart
 
-from transcriber.endpoints.jobs import RETRY_LATER, STATUS, jobs
+from transcriber.endpoints.jobs import RETRY_LATER, STATUS, Owners, jobs
 from transcriber.jobs import Jobs
 
 ROOT = Path(__file__).parents[1]
@@ -39,7 +39,7 @@ def test_every_route_is_documented() -> None:
     def nobody() -> Jobs:
         raise AssertionError
 
-    app.register_blueprint(jobs(nobody, lambda: None, 1))
+    app.register_blueprint(jobs(nobody, Owners(), 1))
     for rule in app.url_map.iter_rules():
         if rule.endpoint.startswith("jobs."):
             path = rule.rule.replace("<job_id>", "{id}")

@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import transcriber
+from transcriber import keys_command
 from transcriber.client import demo, stream, transcribe
 from transcriber.client.errors import ConnectionFailed
 from transcriber.client.jobs import Service
@@ -27,6 +28,9 @@ def main(arguments: list[str] | None = None) -> int:
     serve.set_defaults(run=_serve)
     doctor = commands.add_parser("doctor", help="say which engine, model, store and limits would be used")
     doctor.set_defaults(run=_doctor)
+    keys = commands.add_parser("keys", help="make, list and revoke API keys")
+    keys_command.add_arguments(keys)
+    keys.set_defaults(run=_keys)
     streaming = commands.add_parser("stream", help="send a file, standard input or the microphone, and show the text")
     stream.add_arguments(streaming)
     streaming.set_defaults(run=_run_client(stream.run))
@@ -92,20 +96,24 @@ def _serve(arguments: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, _end)
     _limit_threads()
     from transcriber import logs, server
-    from transcriber.app import create_app, make_shutdown, transport_limits
+    from transcriber.app import create_app, make_certificate, make_shutdown, transport_limits
     from transcriber.settings import Settings, SettingsError
+    from transcriber.tls import CertificateError
 
     try:
         settings = Settings.from_environment()
         logs.set_up(settings.log_format, settings.log_level)
         new_loop = _loop_factory(settings.event_loop)
+        certificate = make_certificate(settings)
         listener = server.bind(settings.host, settings.port)
     except SettingsError as wrong:
         return _complain("wrong settings:\n  " + "\n  ".join(wrong.problems))
+    except CertificateError as unusable:
+        return _complain(str(unusable))
     except server.BindError as taken:
         return _complain(f"{taken} (HOST, PORT)")
-    limits, shutdown = transport_limits(settings), make_shutdown(settings)
-    serving = server.run(create_app(settings), listener, limits, shutdown, spools=settings.max_jobs)
+    app, limits, shutdown = create_app(settings), transport_limits(settings), make_shutdown(settings)
+    serving = server.run(app, listener, limits, shutdown, spools=settings.max_jobs, certificate=certificate)
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(serving)
         server.leave_at_once(runner.get_loop())
@@ -126,6 +134,18 @@ def _loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
             raise SettingsError(["EVENT_LOOP: uvloop is not installed"]) from None
         return None
     return uvloop.new_event_loop
+
+
+def _keys(arguments: argparse.Namespace) -> int:
+    from transcriber.settings import Settings, SettingsError
+
+    if arguments.file:
+        return keys_command.run(arguments, None)
+    try:
+        settings = Settings.from_environment()
+    except SettingsError as wrong:
+        return _complain("wrong settings:\n  " + "\n  ".join(wrong.problems))
+    return keys_command.run(arguments, settings.api_keys_file)
 
 
 def _doctor(arguments: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -15,10 +16,14 @@ from transcriber.audio.decoder import Decoder, ReadAt
 from transcriber.audio.formats import open_decoder
 from transcriber.audio.metered import CpuMeter, MeteredDecoder
 from transcriber.audio.threaded import DecodingThreads
+from transcriber.auth import Gate
 from transcriber.emf import EmfReporter
-from transcriber.endpoints.jobs import jobs
+from transcriber.endpoints import guard
+from transcriber.endpoints.jobs import Owners, jobs
 from transcriber.endpoints.status import status
 from transcriber.endpoints.stream import stream
+from transcriber.endpoints.tokens import tokens
+from transcriber.enforcement import enforce, sweep_tokens
 from transcriber.engines.engine import Engine, EngineError
 from transcriber.engines.scheduler import Scheduler
 from transcriber.engines.whisper_models import ModelError
@@ -27,17 +32,23 @@ from transcriber.hypercorn_config import Limits as TransportLimits
 from transcriber.hypercorn_tcp import TcpConnection
 from transcriber.job_archive import JobArchive
 from transcriber.jobs import JobLimits, Jobs
+from transcriber.key_ring import KeyRing
+from transcriber.live import Limits
 from transcriber.metrics import Metrics, Readings, watch_loop
+from transcriber.perimeter import Perimeter, read_hosts, read_networks, read_origins
+from transcriber.quotas import Quotas
 from transcriber.recorder import Recorder
 from transcriber.runner import Parts
-from transcriber.sessions import Limits, Sessions
+from transcriber.sessions import Sessions
 from transcriber.settings import Settings
 from transcriber.shutdown import EcsTask, Shutdown
 from transcriber.storage.disk import DiskStore
 from transcriber.storage.store import Store, StoreError
+from transcriber.tls import Certificate
 from transcriber.tracing import NoTraces, Traces
 from transcriber.vad.silero import SileroDetector
 from transcriber.wire.native import NativeProtocol
+from transcriber.wire.protocol import WireProtocol
 
 log = logging.getLogger(__name__)
 
@@ -55,12 +66,14 @@ class Service:
     store: Store
     sessions: Sessions
     jobs: Jobs
+    gate: Gate
     watchers: tuple[asyncio.Task[None], ...]
     """What looks at all of it, now and then."""
 
     @classmethod
     async def start(cls, settings: Settings) -> "Service":
         """Load and connect everything; take up what a process before this one left."""
+        keys = make_keys(settings)
         engine = await asyncio.to_thread(make_engine, settings)
         description = engine.description
         log.info(
@@ -87,10 +100,12 @@ class Service:
         metrics.read = lambda: _readings(scheduler, detector, sessions, meter)
         if found := sessions.recover():
             log.warning("taking up unfinished sessions", extra={"sessions": found})
+        gate = make_gate(settings, keys, sessions, store)
         jobs = Jobs(sessions, JobArchive(store), defaults=defaults(settings), limits=job_limits(settings))
         if found := jobs.recover():
             log.warning("taking up unfinished jobs", extra={"jobs": found})
-        return cls(engine, scheduler, detector, store, sessions, jobs, _watchers(settings, metrics))
+        watchers = _watchers(settings, metrics, gate, sessions)
+        return cls(engine, scheduler, detector, store, sessions, jobs, gate, watchers)
 
     async def stop(self) -> None:
         """Store what is going on, then let go of everything."""
@@ -127,10 +142,29 @@ def create_app(settings: Settings) -> Quart:
 
     app.before_serving(start)
     app.after_serving(stop)
-    app.register_blueprint(stream(lambda: service().sessions, {"/ws": lambda: NativeProtocol(defaults(settings))}))
-    app.register_blueprint(jobs(lambda: service().jobs, lambda: None, transport_limits(settings).body_seconds))
-    app.register_blueprint(status(lambda: service().sessions.draining, lambda: service().sessions.parts.metrics))
+    _add_routes(app, settings, service)
     return app
+
+
+def _add_routes(app: Quart, settings: Settings, service: Callable[[], Service]) -> None:
+    """All that the service answers to, and the guard before it."""
+
+    def gate() -> Gate:
+        return service().gate
+
+    def refused(code: str) -> None:
+        service().sessions.parts.metrics.refusals.labels(code).inc()
+
+    def permitted(options: Options) -> Options:
+        return gate().permitted(guard.caller(), options, service().engine.description.model)
+
+    guard.install(app, gate, refused=refused, open_paths=frozenset({"/metrics"}))  # which asks for a key itself
+    protocols: dict[str, Callable[[], WireProtocol]] = {"/ws": lambda: NativeProtocol(defaults(settings))}
+    app.register_blueprint(stream(lambda: service().sessions, protocols, gate))
+    owners = Owners(lambda: guard.caller().owner or None, lambda: gate().begin_job(guard.caller()), permitted)
+    app.register_blueprint(jobs(lambda: service().jobs, owners, transport_limits(settings).body_seconds))
+    app.register_blueprint(status(lambda: service().sessions.draining, lambda: service().sessions.parts.metrics, gate))
+    app.register_blueprint(tokens(gate))
 
 
 def defaults(settings: Settings) -> Options:
@@ -186,8 +220,45 @@ def make_traces(settings: Settings) -> Traces:
     return OtelTraces(settings.otel_exporter_otlp_endpoint, settings.otel_service_name, transcriber.__version__)
 
 
-def _watchers(settings: Settings, metrics: Metrics) -> tuple[asyncio.Task[None], ...]:
-    watching = [watch_loop(metrics)]
+def make_keys(settings: Settings) -> KeyRing | None:
+    """The API keys; None where everybody may come in.
+
+    Raises:
+        KeysError: they can't be used.
+    """
+    return KeyRing(settings.api_keys, settings.api_keys_file) if settings.keyed else None
+
+
+def make_gate(settings: Settings, keys: KeyRing | None, sessions: Sessions, store: Store) -> Gate:
+    """What lets in clients."""
+    perimeter = Perimeter(
+        anonymous=keys is None,
+        open_to_all=settings.allow_anonymous == "true",
+        hosts=read_hosts(settings.listed("allowed_hosts")),
+        origins=read_origins(settings.listed("allowed_origins")),
+        proxies=read_networks(settings.listed("trusted_proxies")),
+    )
+    quotas = Quotas(sessions.running, sessions.audio_seconds)
+    sessions.on_over = lambda live: quotas.used(live.status.owner, live.audio_seconds())
+    secret = settings.token_secret.encode() or secrets.token_bytes(32)
+    return Gate(perimeter, keys, secret, quotas, store)
+
+
+def make_certificate(settings: Settings) -> Certificate | None:
+    """What the service shows of itself; None where it speaks no TLS.
+
+    Raises:
+        CertificateError: it can't be used.
+    """
+    if settings.tls_cert_file and settings.tls_key_file:
+        return Certificate(settings.tls_cert_file, settings.tls_key_file)
+    return None
+
+
+def _watchers(settings: Settings, metrics: Metrics, gate: Gate, sessions: Sessions) -> tuple[asyncio.Task[None], ...]:
+    watching = [watch_loop(metrics), enforce(gate, sessions)]
+    if settings.keyed:
+        watching.append(sweep_tokens(gate))
     if settings.emf_namespace:
         watching.append(EmfReporter(metrics, settings.emf_namespace).run(settings.emf_seconds))
     return tuple(map(asyncio.create_task, watching))

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Protocol
 
 from transcriber.events import Command, Disconnected, Ended, Error, Reconfigure, Rejected, Started
+from transcriber.live import Live
 from transcriber.pace import Pace
-from transcriber.sessions import Live
 from transcriber.spool import SpoolFull
 from transcriber.wire.protocol import Accepted, Audio, KeepAlive, WireProtocol
 
@@ -108,7 +108,9 @@ class Connection:
     def _take(self, received: Audio | Command) -> None:
         if isinstance(received, Audio):
             self._take_audio(received.data)
-        elif isinstance(received, Reconfigure) and not self._live.started:
+            return
+        received = self._live.bounded(received)
+        if isinstance(received, Reconfigure) and not self._live.started:
             self._live.options = replace(self._live.options, **received.changes)
         elif isinstance(received, Ended | Disconnected):
             self._live.end(received)

@@ -3,7 +3,7 @@
 import os
 import shutil
 
-from transcriber.app import UNUSABLE, make_engine, make_store
+from transcriber.app import UNUSABLE, make_certificate, make_engine, make_keys, make_store
 from transcriber.settings import Settings
 
 
@@ -11,16 +11,17 @@ def report(settings: Settings) -> tuple[list[str], bool]:
     """Lines for people, and whether a service would start."""
     engine, works = _engine(settings)
     store, writable = _store(settings)
+    entry, guarded = _entry(settings)
     lines = [
         *engine,
         *store,
-        f"listens on  {settings.host}:{settings.port}",
+        *entry,
         f"sessions    at most {settings.max_sessions} at once, {settings.max_session_seconds:g} s each, "
         f"{settings.max_session_bytes >> 20} MiB each",
         f"refuses     new sessions while the engine is more than {settings.max_lag_seconds:g} s behind",
         f"endpointing {settings.endpointing_ms} ms",
     ]
-    return lines, works and writable
+    return lines, works and writable and guarded
 
 
 def _engine(settings: Settings) -> tuple[list[str], bool]:
@@ -38,6 +39,22 @@ def _engine(settings: Settings) -> tuple[list[str], bool]:
     ]
     lines += [f"            {name}: {value}" for name, value in description.details.items()]
     return lines, True
+
+
+def _entry(settings: Settings) -> tuple[list[str], bool]:
+    """Who may come in, and where."""
+    try:
+        certificate, keys = make_certificate(settings), make_keys(settings)
+    except UNUSABLE as problem:
+        return [f"lets in     nobody: {problem}"], False
+    scheme = "https" if certificate else "http"
+    if keys:
+        who = f"holders of API keys: {len(keys.keys)} now"
+    elif settings.allow_anonymous == "true":
+        who = "everybody (ALLOW_ANONYMOUS)"
+    else:
+        who = "everybody on this machine: there are no API keys"
+    return [f"listens on  {scheme}://{settings.host}:{settings.port}", f"lets in     {who}"], True
 
 
 def _store(settings: Settings) -> tuple[list[str], bool]:

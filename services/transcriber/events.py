@@ -241,6 +241,8 @@ class Status:
     resume_token: str | None = None
     received_bytes: int = 0
     """What a client that came back need not send again."""
+    owner: str = ""
+    """Whose session it is; not told. Empty where there are no keys."""
 
 
 @dataclass(frozen=True, slots=True)

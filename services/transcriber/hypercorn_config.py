@@ -1,6 +1,7 @@
 """What Hypercorn is told, and the limits that it does not know by itself."""
 
 from dataclasses import dataclass
+from ssl import SSLContext
 
 from hypercorn.config import Config
 
@@ -31,15 +32,24 @@ class Limits:
 
 
 class ServerConfig(Config):
-    """Hypercorn's configuration with these limits."""
+    """Hypercorn's configuration with these limits; with a `tls` context, the service speaks TLS alone."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, tls: SSLContext | None = None) -> None:
         super().__init__()
         self.limits = limits
+        self._tls = tls
+        self.ssl_handshake_timeout = limits.head_seconds
         self.h11_max_incomplete_size = limits.head_bytes
         self.keep_alive_timeout = limits.keep_alive_seconds
         self.websocket_max_message_size = limits.message_bytes
         self.websocket_ping_interval = limits.ping_seconds
+
+    @property
+    def ssl_enabled(self) -> bool:
+        return self._tls is not None
+
+    def create_ssl_context(self) -> SSLContext | None:
+        return self._tls
 
 
 def limits_of(config: Config) -> Limits:

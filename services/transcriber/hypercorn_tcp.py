@@ -150,7 +150,10 @@ class TcpConnection(TCPServer):
         if self._end_timer:
             return
         with contextlib.suppress(*_GONE):
-            self.writer.write_eof()
+            if self.writer.can_write_eof():
+                self.writer.write_eof()
+            else:  # TLS has no half-closed connections; its own close reads what still comes
+                self.writer.close()
         unsent = self.writer.transport.get_write_buffer_size()
         patience = self._limits.send_seconds if unsent else self._limits.linger_seconds
         self._end_timer = self.loop.call_later(patience, self.writer.transport.abort)

@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from typing import Any
 
-from transcriber.events import Error, Event
+from transcriber.events import Error, Event, Status
 from transcriber.job import FileJob, Outcome, Progress, now
 from transcriber.job_archive import JobArchive, StoreError
 from transcriber.replay import statuses_told
@@ -51,7 +51,7 @@ class JobRuns:
         while (numbered := cursor.next()) is not None:
             job.told(numbered[1])
         told = statuses_told(job.spool)
-        status = told[0] if told else self._sessions.status(job.record.options, job.id)
+        status = told[0] if told else self._status(job)
 
         def hear(event: Event) -> None:
             if outcome := job.told(event):
@@ -60,6 +60,9 @@ class JobRuns:
         runner, task = self._sessions.run_patiently(status, job.spool, hear)
         self._runs[job.id] = _Run(runner, task)
         task.add_done_callback(lambda task: self._over(job, runner, cancelled=task.cancelled()))
+
+    def _status(self, job: FileJob) -> Status:
+        return self._sessions.status(job.record.options, job.id, owner=job.record.owner or "")
 
     def _over(self, job: FileJob, runner: Runner, *, cancelled: bool) -> None:
         del self._runs[job.id]

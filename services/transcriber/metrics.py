@@ -94,7 +94,7 @@ class Metrics:
         )
         self.refusals = self._counter(
             "refusals",
-            "Handshakes that were refused, by `reason`: the code of the error, or invalid_request.",
+            "Handshakes and requests that were refused, by `reason`: the code of the error, or invalid_request.",
             "reason",
         )
 

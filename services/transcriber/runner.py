@@ -115,6 +115,11 @@ class Runner:
         self._watch: Watch = watch or (lambda event: None)
         self._figures = Figures(status, spool, parts.metrics, parts.traces, recovered=recovering)
 
+    @property
+    def audio_seconds(self) -> float:
+        """How much audio was decoded so far."""
+        return seconds(self._intake.samples.end)
+
     async def run(self) -> None:
         """Until the session is stored. Whatever happens, the connection is told how it ended."""
         try:

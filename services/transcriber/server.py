@@ -16,6 +16,7 @@ from quart import Quart
 from transcriber.hypercorn_config import Limits, ServerConfig
 from transcriber.sessions import Sessions
 from transcriber.shutdown import Shutdown
+from transcriber.tls import Certificate
 
 log = logging.getLogger(__name__)
 
@@ -67,11 +68,19 @@ def allow_descriptors(wanted: int) -> None:
         log.warning("few open files allowed", extra={"allowed": allowed, "wanted": wanted})
 
 
-async def run(app: Quart, listener: socket.socket, limits: Limits, shutdown: Shutdown, *, spools: int = 0) -> None:
+async def run(
+    app: Quart,
+    listener: socket.socket,
+    limits: Limits,
+    shutdown: Shutdown,
+    *,
+    spools: int = 0,
+    certificate: Certificate | None = None,
+) -> None:
     """Serve until it is time to stop; then drain while HTTP is still answered, and end. Closes the listener. `spools`
     may be open beside those of connections."""
     allow_descriptors((limits.connections + spools) * _DESCRIPTORS + _OTHER_DESCRIPTORS)
-    config = ServerConfig(limits)
+    config = ServerConfig(limits, certificate.server_context() if certificate else None)
     config.bind = [f"fd://{listener.detach()}"]
     config.backlog = _BACKLOG
     config.startup_timeout = _START_SECONDS
@@ -95,7 +104,12 @@ async def run(app: Quart, listener: socket.socket, limits: Limits, shutdown: Shu
 
     # Hypercorn's own annotations are incomplete.
     serve = cast("Callable[..., Awaitable[None]]", hypercorn.asyncio.serve)
-    await serve(app, config, shutdown_trigger=drained)
+    watching = asyncio.create_task(certificate.watch()) if certificate else None
+    try:
+        await serve(app, config, shutdown_trigger=drained)
+    finally:
+        if watching:
+            watching.cancel()
 
 
 def leave_at_once(loop: asyncio.AbstractEventLoop) -> None:

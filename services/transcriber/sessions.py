@@ -11,19 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import transcriber
-from transcriber.events import (
-    Close,
-    Command,
-    Disconnected,
-    Draining,
-    Ended,
-    Error,
-    Options,
-    Started,
-    Status,
-    Suspended,
-    Warned,
-)
+from transcriber.events import Disconnected, Draining, Ended, Error, Options, Started, Status, Warned
+from transcriber.live import Admission, Limits, Live
 from transcriber.replay import statuses_told
 from transcriber.runner import Parts, Runner, Watch
 from transcriber.session_ids import made_at, new_session_id
@@ -31,140 +20,9 @@ from transcriber.spool import JOB_SUFFIX, Quota, Spool, SpoolDamaged, make_root
 
 log = logging.getLogger(__name__)
 
-_NOTICE_SECONDS = 60
-"""How long before its end a session is warned."""
 _OVERDUE_SECONDS = 300
 """How long after its end a session may take for its last texts and for being stored, before nothing waits for it."""
 _LAST_COMMANDS = {command.__name__ for command in (Disconnected, Draining, Ended)}
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What this process takes on."""
-
-    sessions: int = 200
-    session_seconds: float = 14_400
-    """In audio, and on the clock."""
-    session_bytes: int = 4 << 30
-    spool_bytes: int = 64 << 30
-    """Of all sessions together."""
-    free_bytes: int = 512 << 20
-    """With less room on the disk, no session begins."""
-    lag_seconds: float = 10
-    resume_seconds: float = 60
-    idle_seconds: float = 120
-    """Without a message from a client that is connected."""
-    messages_per_second: int = 2000
-    """Of one connection."""
-
-
-@dataclass(slots=True)
-class Live:
-    """A session that is not yet stored."""
-
-    status: Status
-    spool: Spool
-    options: Options
-    """As known so far."""
-    limits: Limits
-    must_end_at: float
-    """On the event loop's clock."""
-    started: bool = False
-    ended: bool = False
-    left_over: bool = False
-    """Whether a process before this one was asked to end it."""
-    patient: bool = False
-    """Whether nobody is connected who waits: what is not done goes on in the next process."""
-    _holders: int = 1
-    """The runner, until it is done, and every connection."""
-    _give_way: Callable[[], None] | None = None
-    _leaving: asyncio.TimerHandle | None = None
-    _clocks: tuple[asyncio.TimerHandle, ...] = ()
-
-    @property
-    def session_id(self) -> str:
-        return self.status.session_id
-
-    @property
-    def resumable(self) -> bool:
-        """Whether the client may go away and come back."""
-        return self.options.resume and not self.ended and not self.spool.sealed
-
-    def command(self, command: Command) -> None:
-        """Spool a command, unless no more may come."""
-        if not self.ended:
-            if isinstance(command, Started) and not self.started:
-                self.started, self.options = True, command.options
-            self.spool.append_command(command)
-
-    def end(self, command: Command) -> None:
-        """Spool the last command; only the first one counts."""
-        self.command(command)
-        self.ended = True
-
-    def tell(self, warning: Warned) -> None:
-        """Tell what is not about the audio, unless the client was told the end."""
-        if self.spool.closed is None:
-            self.spool.append_event(warning)
-
-    def watch_clock(self) -> None:
-        """Tell the client before the session is too long, and end it then."""
-        loop = asyncio.get_running_loop()
-        clocks = [loop.call_at(self.must_end_at, self._end_too_long)]
-        if (notice_at := self.must_end_at - _NOTICE_SECONDS) > loop.time():
-            message = f"The session is nearly as long as sessions may be and ends in {_NOTICE_SECONDS} s."
-            clocks.append(loop.call_at(notice_at, self.tell, Warned("session_ends_soon", message)))
-        self._clocks = tuple(clocks)
-
-    def _end_too_long(self) -> None:
-        if not self.ended:
-            self.tell(Warned("session_too_long", "The session is as long as sessions may be, and ends here."))
-            self.end(Ended())
-
-    def suspend(self) -> None:
-        """Let the client go to whoever takes up the spool; nothing more is taken here."""
-        if not self.started and self.options != self.status.options:
-            self.command(Started(self.options))
-        self.ended = True
-        token = self.status.resume_token or ""
-        self.spool.shut(Close(1012, "service restart"), Suspended(token, self.spool.received_bytes))
-
-    def attach(self, give_way: Callable[[], None]) -> None:
-        """A connection serves the client from now on; the one before it, if any, gives way."""
-        self._holders += 1
-        if self._leaving:
-            self._leaving.cancel()
-            self._leaving = None
-        if self._give_way:
-            self._give_way()
-        self._give_way = give_way
-
-    def detach(self, give_way: Callable[[], None]) -> None:
-        """The connection that attached so is over. Unless another one serves the client now, the client is gone: for
-        good, or for a while where it may come back."""
-        if self._give_way is give_way:
-            self._give_way = None
-            if self.resumable:
-                self.wait_for_client()
-            else:
-                self.end(Disconnected())
-        self.release()
-
-    def wait_for_client(self) -> None:
-        """Nobody is connected: end it unless the client comes back in time."""
-        loop = asyncio.get_running_loop()
-        self._leaving = loop.call_later(self.limits.resume_seconds, self.end, Disconnected())
-
-    def release(self) -> None:
-        """The runner or a connection no longer needs the spool; the last one closes it."""
-        self._holders -= 1
-        if not self._holders:
-            self.spool.close()
-
-    def stop_clocks(self) -> None:
-        for clock in (*self._clocks, self._leaving):
-            if clock:
-                clock.cancel()
 
 
 @dataclass
@@ -175,6 +33,8 @@ class Sessions:
     root: Path
     limits: Limits = field(default_factory=Limits)
     draining: bool = False
+    on_over: Callable[[Live], None] = lambda _: None
+    """Told of each session that is over."""
 
     def __post_init__(self) -> None:
         self._live: dict[str, Live] = {}
@@ -215,14 +75,34 @@ class Sessions:
             return Error("storage_full", "The service has no room for another recording; try again later.")
         return None
 
-    def begin(self, options: Options) -> Live:
+    def running(self, owner: str) -> int:
+        """How many sessions somebody has that are not yet stored; jobs are not among them."""
+        return sum(live.status.owner == owner and not live.patient for live in self._live.values())
+
+    def living(self) -> tuple[Live, ...]:
+        """Those that are not yet stored."""
+        return tuple(self._live.values())
+
+    def audio_seconds(self, owner: str) -> float:
+        """How much audio somebody's have had so far."""
+        return sum(live.audio_seconds() for live in self._live.values() if live.status.owner == owner)
+
+    def begin(self, options: Options, admission: Admission | None = None) -> Live:
         """A new session with a runner of its own."""
-        status = replace(self.status(options), resume_token=secrets.token_urlsafe(24))
+        admission = admission or Admission()
+        status = self.status(options, owner=admission.owner)
+        longest = status.max_session_seconds if admission.seconds is None else admission.seconds
+        status = replace(
+            status,
+            resume_token=secrets.token_urlsafe(24),
+            max_session_seconds=min(longest, status.max_session_seconds),
+        )
         live = self._live_with(status, self.spool(status.session_id))
+        live.admission = admission
         self._run(live, Runner(live.spool, status, self.parts))
         return live
 
-    def status(self, options: Options, session_id: str | None = None) -> Status:
+    def status(self, options: Options, session_id: str | None = None, *, owner: str = "") -> Status:
         """What a session is, new or named before; it began when its id was made."""
         description = self.parts.engine.description
         return Status(
@@ -233,6 +113,7 @@ class Sessions:
             options=options,
             max_session_seconds=self.limits.session_seconds,
             version=transcriber.__version__,
+            owner=owner,
         )
 
     def run_patiently(self, status: Status, spool: Spool, told: Watch) -> tuple[Runner, asyncio.Task[None]]:
@@ -245,11 +126,15 @@ class Sessions:
         self._run(live, runner)
         return runner, self._tasks[status.session_id]
 
-    def resume(self, token: str) -> Live | None:
-        """The session that waits for the client with this token."""
+    def resume(self, token: str, admission: Admission | None = None) -> Live | None:
+        """The session of theirs that waits for the client with this token."""
+        admission = admission or Admission()
         for live in self._live.values():
             if secrets.compare_digest((live.status.resume_token or "").encode(), token.encode()):
-                return live if live.resumable else None
+                if not live.resumable or live.status.owner != admission.owner:
+                    return None
+                live.admission = admission
+                return live
         return None
 
     def spool(self, session_id: str) -> Spool:
@@ -258,11 +143,12 @@ class Sessions:
 
     def _live_with(self, status: Status, spool: Spool) -> Live:
         age = (datetime.now(UTC) - datetime.fromisoformat(status.started_at)).total_seconds()
-        must_end_at = asyncio.get_running_loop().time() + self.limits.session_seconds - age
+        must_end_at = asyncio.get_running_loop().time() + status.max_session_seconds - age
         return Live(status, spool, status.options, self.limits, must_end_at)
 
     def _run(self, live: Live, runner: Runner) -> None:
         self._live[live.session_id] = live
+        live.audio_seconds = lambda: runner.audio_seconds
         if not live.ended:
             live.watch_clock()
         task = asyncio.create_task(runner.run(), name=f"session {live.session_id}")
@@ -271,6 +157,7 @@ class Sessions:
 
     def _over(self, live: Live) -> None:
         live.ended = True
+        self.on_over(live)
         live.stop_clocks()
         del self._live[live.session_id], self._tasks[live.session_id]
         live.release()

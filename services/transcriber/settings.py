@@ -2,11 +2,13 @@
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit
+
+from transcriber.perimeter import is_loopback, read_hosts, read_networks, read_origins
 
 # CloudWatch drops metrics of any other without a word.
 _EMF_NAMESPACE = re.compile(r"(?!:|AWS/)[A-Za-z0-9._/#: -]{1,255}")
@@ -32,6 +34,31 @@ class Settings:
 
     host: str = _setting("127.0.0.1", "Address to listen on.")
     port: int = _setting(8080, "Port to listen on; 0 takes a free one.", minimum=0, maximum=65535)
+    tls_cert_file: Path | None = _setting(
+        None, "Certificate chain in PEM; with it and its key the service speaks TLS. A changed file is read again."
+    )
+    tls_key_file: Path | None = _setting(None, "Private key of the certificate, in PEM and without a password.")
+    api_keys_file: Path | None = _setting(
+        None, "File of API keys, as `transcriber keys` writes it. A changed file is read again."
+    )
+    api_keys: str = _setting("", "API keys in place of, or beside, the file: its content, in JSON.", secret=True)
+    allow_anonymous: str = _setting(
+        "false", "Whether a service without API keys may listen beyond its own machine.", one_of=("false", "true")
+    )
+    token_secret: str = _setting(
+        "",
+        "What tokens are signed with: 32 characters or more, the same for all tasks; empty makes one for this process.",
+        secret=True,
+    )
+    allowed_hosts: str = _setting(
+        "", "Host names that the service is asked for by, separated by commas; empty: see security.md."
+    )
+    allowed_origins: str = _setting(
+        "", "Origins of pages beside its own that may use the service, separated by commas; * is any."
+    )
+    trusted_proxies: str = _setting(
+        "", "Addresses or networks of proxies that are believed what they forward, separated by commas."
+    )
     event_loop: str = _setting(
         "auto", "Event loop: auto is uvloop where it is installed.", one_of=("auto", "uvloop", "asyncio")
     )
@@ -129,6 +156,11 @@ class Settings:
     ecs_poll_seconds: float = _setting(10.0, "Time between questions to ECS.", minimum=0.1, maximum=300)
 
     @property
+    def keyed(self) -> bool:
+        """Whether there are API keys, be it none yet in their file; else everybody may come in."""
+        return bool(self.api_keys or self.api_keys_file)
+
+    @property
     def connections(self) -> int:
         """What MAX_CONNECTIONS=0 comes to."""
         return self.max_connections or 2 * self.max_sessions + 100
@@ -166,17 +198,47 @@ class Settings:
             except ValueError as problem:
                 problems.append(f"{name}: {problem}")
         settings = cls(**values)
-        if settings.engine == "openai" and not (settings.openai_api_key or settings.openai_base_url):
-            problems.append("OPENAI_API_KEY: ENGINE=openai needs it, or OPENAI_BASE_URL")
-        if settings.otel_exporter_otlp_endpoint and not _is_http(settings.otel_exporter_otlp_endpoint):
-            problems.append("OTEL_EXPORTER_OTLP_ENDPOINT: must be a URL that begins with http:// or https://")
-        if settings.emf_namespace and not _EMF_NAMESPACE.fullmatch(settings.emf_namespace):
-            problems.append(f"EMF_NAMESPACE: must be {_EMF_NAMESPACE_FORM}")
-        if settings.s3_kms_key_id and settings.s3_sse != "aws:kms":
-            problems.append("S3_KMS_KEY_ID: is for S3_SSE=aws:kms")
+        problems += settings._contradictions()
         if problems:
             raise SettingsError(problems)
         return settings
+
+    def _contradictions(self) -> Iterator[str]:
+        """What can't be together."""
+        if self.engine == "openai" and not (self.openai_api_key or self.openai_base_url):
+            yield "OPENAI_API_KEY: ENGINE=openai needs it, or OPENAI_BASE_URL"
+        if self.otel_exporter_otlp_endpoint and not _is_http(self.otel_exporter_otlp_endpoint):
+            yield "OTEL_EXPORTER_OTLP_ENDPOINT: must be a URL that begins with http:// or https://"
+        if self.emf_namespace and not _EMF_NAMESPACE.fullmatch(self.emf_namespace):
+            yield f"EMF_NAMESPACE: must be {_EMF_NAMESPACE_FORM}"
+        if self.s3_kms_key_id and self.s3_sse != "aws:kms":
+            yield "S3_KMS_KEY_ID: is for S3_SSE=aws:kms"
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            yield "TLS_KEY_FILE: is there together with TLS_CERT_FILE, or neither is"
+        if self.token_secret and len(self.token_secret) < _SECRET_LENGTH:
+            yield f"TOKEN_SECRET: must have {_SECRET_LENGTH} characters or more"
+        if not self.keyed and self.allow_anonymous == "false" and not is_loopback(self.host):
+            yield (
+                "HOST: other machines could reach it and there are no API keys: set API_KEYS_FILE"
+                " (`transcriber keys new` makes keys), or ALLOW_ANONYMOUS=true to let in everybody"
+            )
+        for name, read in _LISTS.items():
+            try:
+                read(self.listed(name))
+            except ValueError as problem:
+                yield f"{name.upper()}: {problem}"
+
+    def listed(self, name: str) -> list[str]:
+        """The items of a setting that is a list."""
+        return [item.strip() for item in getattr(self, name).split(",") if item.strip()]
+
+
+_SECRET_LENGTH = 32
+_LISTS: Mapping[str, Callable[[Iterable[str]], object]] = {
+    "allowed_hosts": read_hosts,
+    "allowed_origins": read_origins,
+    "trusted_proxies": read_networks,
+}
 
 
 def _process_environment() -> Mapping[str, str]:

@@ -27,6 +27,7 @@ def service(request: pytest.FixtureRequest, cable: Network, tmp_path: Path) -> G
         tmp_path,
         command=cable.on(cable.server, *SERVE),
         host=cable.server_address,
+        allow_anonymous="true",
         event_loop=request.param,
         ping_seconds=1,
         pong_seconds=2,

@@ -1,6 +1,7 @@
 """What the service shows of itself to whoever runs it; and that what was said is not among it."""
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,6 +16,8 @@ from tests.otlp_stub import OtlpStub, attributes
 from tests.service_process import ServiceProcess
 from tests.stage import until
 from tests.stub_server import Reply, json_reply
+from tests.ways_in import ask, handshake
+from transcriber.api_keys import ApiKey, KeyLimits, digest, dump, new_key
 
 SPEECH = lj001.wav(0, 4)
 
@@ -168,3 +171,66 @@ async def test_a_session_is_seen_in_log_metrics_emf_and_traces(watched: Watched)
     assert {span.trace_id for span in spans} == {session.trace_id}
     names = [span.name for span in spans]
     assert names.count("utterance") == names.count("engine") == complete["utterances"]
+
+
+async def test_no_key_and_no_token_is_anywhere(openai_settings: dict[str, str], tmp_path: Path) -> None:
+    secret = "xenodochial" * 4
+    made = {name: new_key(name, KeyLimits()) for name in ("alice", "revoked")}
+    file = tmp_path / "keys.json"
+    file.write_text(dump([key for _, key in made.values()]))
+    planted = {secret, *(text for text, _ in made.values())}
+    async with OtlpStub() as collector:
+        service = ServiceProcess(
+            tmp_path / "service",
+            **openai_settings,
+            api_keys_file=file,
+            token_secret=secret,
+            log_level="DEBUG",
+            emf_namespace="Speech",
+            otel_exporter_otlp_endpoint=collector.endpoint,
+            drain_seconds=0,
+        )
+        await asyncio.to_thread(service.start)
+        with contextlib.ExitStack() as stack:
+            stack.callback(service.__exit__)
+            answers = await asyncio.to_thread(_tried, service, made["alice"][0], made["revoked"][0], file, planted)
+            _, metrics = await asyncio.to_thread(get, service.port, "/metrics")
+            service.send_signal(signal.SIGTERM)
+            assert await asyncio.to_thread(service.wait) == 0
+        traces = b"".join(collector.bodies).decode("latin-1")
+    assert len(planted) == 6
+    shown = {"log and EMF": service.log_text(), "metrics": metrics, "traces": traces, "answers": "".join(answers)}
+    files = [path for path in (tmp_path / "service").rglob("*") if path.is_file()]
+    assert any(path.parent.name == "tokens" for path in files)
+    stored = {str(path): path.read_bytes().decode("latin-1") + str(path) for path in [*files, file]}
+    secrets = [part for text in planted for part in (text, text[4:20])]
+    assert [name for name, text in (shown | stored).items() if any(part in text for part in secrets)] == []
+
+
+def _tried(service: ServiceProcess, key: str, revoked: str, file: Path, planted: set[str]) -> list[str]:
+    """Keys and tokens shown in every place, good and bad; what was answered, but for tokens asked for."""
+    answers: list[str] = []
+
+    def show(path: str = "/ws", **headers: str) -> None:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        answer = handshake(service.port, path, named)
+        answers.append(f"{answer.headers} {answer.body}")
+
+    for text in (key, f"{key[:-1]}!", revoked):
+        show(Authorization=f"Bearer {text}")
+        show(f"/ws?token={text}")
+        show(f"/ws?{text}={text}")
+        show(X_API_Key=f"{text}\t{text}")
+        show(Sec_WebSocket_Protocol=f"token.{text}")
+        show(f"/ws?resume_token={text}", X_API_Key=text)
+    file.write_text(file.read_text().replace('"name": "revoked"', f'"{revoked}": 1'))
+    show(X_API_Key=revoked)
+    file.write_text("[]")
+    show(X_API_Key=revoked)
+    file.write_text(dump([ApiKey("alice", digest(key))]))
+    for place in ("/ws?token={}", "/ws?language={}", "/{}"):
+        token = ask(service.port, "POST", "/v1/tokens", {"X-API-Key": key}).body["token"]
+        planted.add(token)
+        show(place.format(token))
+        show(place.format(token))
+    return answers

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import transcriber
+from tests.gates import HERE
 from tests.openai_stub import KEY, OpenAIStub
 from tests.otlp_stub import OtlpStub
 from tests.served import as_it_was
@@ -106,7 +107,7 @@ async def test_traces_go_where_the_settings_say_and_nowhere_without() -> None:
 async def test_what_the_parts_know_of_themselves_is_in_the_metrics(tmp_path: Path) -> None:
     app = create_app(settings_of(tmp_path))
     async with app.test_app():
-        text = await (await app.test_client().get("/metrics")).get_data(as_text=True)
+        text = await (await app.test_client().get("/metrics", scope_base=HERE)).get_data(as_text=True)
         service: Service = app.extensions["service"]
         assert f'version="{transcriber.__version__}"' in text
         service.detector.track()

@@ -131,6 +131,17 @@ async def test_the_key_comes_from_the_environment(clip: str, monkeypatch: pytest
     assert server.conversation.headers["Authorization"] == "Bearer secret"
 
 
+async def test_a_key_on_the_command_line_counts_and_is_not_shown(
+    clip: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TRANSCRIBER_API_KEY", "other")
+    async with native_server() as server:
+        await streamed(clip, "--url", server.url, "--api-key", "secret")
+    assert server.conversation.headers["Authorization"] == "Bearer secret"
+    await streamed(clip, "--url", "ws://127.0.0.1:1/ws", "--api-key", "secret")
+    assert "secret" not in "".join(capsys.readouterr())
+
+
 @pytest.mark.parametrize("arguments", [(), ("--bitrate", "256000")], ids=["as the file says", "as the user says"])
 async def test_realtime_sends_as_fast_as_it_was_spoken(clip: str, arguments: tuple[str, ...]) -> None:
     async with native_server() as server:

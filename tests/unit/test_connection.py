@@ -12,7 +12,7 @@ from tests.full_disk import files_limited
 from tests.stage import SPEECH, House, until
 from transcriber.connection import Connection, SocketClosed
 from transcriber.events import Options
-from transcriber.sessions import Limits, Live
+from transcriber.live import Limits, Live
 from transcriber.wire.native import NativeProtocol
 from transcriber.wire.protocol import Accepted, Handshake
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from tests.certificates import Authority
+from transcriber.api_keys import KeyLimits, dump, new_key
 from transcriber.doctor import report
 from transcriber.settings import Settings
 
@@ -69,3 +71,31 @@ def test_where_it_listens_and_what_it_takes(tmp_path: Path) -> None:
     assert "127.0.0.1:9000" in text
     assert "at most 3 at once" in text
     assert "more than 4.5 s behind" in text
+
+
+def test_who_is_let_in(tmp_path: Path) -> None:
+    ours = {"engine": "openai", "openai_api_key": "k", "data_dir": tmp_path}
+    _, kept = new_key("alice", KeyLimits())
+    for settings, words in (
+        ({}, "everybody on this machine"),
+        ({"allow_anonymous": "true"}, "everybody (ALLOW_ANONYMOUS)"),
+        ({"api_keys": dump([kept])}, "holders of API keys: 1 now"),
+    ):
+        text, works = told(**ours, **settings)
+        assert works
+        assert f"lets in     {words}" in text
+        assert kept.sha256 not in text
+    text, works = told(**ours, api_keys="[planted")
+    assert (works, "planted" in text) == (False, False)
+    assert "lets in     nobody: API_KEYS: not valid JSON" in text
+
+
+def test_a_certificate(tmp_path: Path) -> None:
+    ours = {"engine": "openai", "openai_api_key": "k", "data_dir": tmp_path}
+    cert, key = Authority().write(tmp_path)
+    text, works = told(**ours, tls_cert_file=cert, tls_key_file=key)
+    assert works
+    assert "listens on  https://127.0.0.1:8080" in text
+    text, works = told(**ours, tls_cert_file=cert, tls_key_file=cert)
+    assert not works
+    assert "nobody: TLS_CERT_FILE, TLS_KEY_FILE: " in text

@@ -13,6 +13,7 @@ from quart import Quart
 from tests.raw_http import Exchange
 from tests.served import installed
 from tests.stage import SPEECH, House, tone, until, wav
+from transcriber.endpoints.jobs import Owners
 from transcriber.endpoints.jobs import jobs as routes
 from transcriber.job_archive import JobArchive
 from transcriber.jobs import JobLimits, Jobs
@@ -71,7 +72,7 @@ async def desk(tmp_path: Path, limits: Limits, job_limits: JobLimits) -> AsyncIt
         jobs = Jobs(house.sessions, JobArchive(house.store), limits=job_limits)
         app = Quart(__name__)
         opened: list[Desk] = []
-        app.register_blueprint(routes(lambda: jobs, lambda: opened[0].owner, 0.5))
+        app.register_blueprint(routes(lambda: jobs, Owners(lambda: opened[0].owner), 0.5))
         async with (
             installed(app) as port,
             httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client,

@@ -1,6 +1,6 @@
 """The WebSocket route: who is let in, and into which session."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,12 +9,14 @@ from quart import Quart
 
 from tests.checked_client import client, refusal, transcribe, types
 from tests.fakes import LengthEngine
+from tests.gates import gate_of
 from tests.served import installed
 from tests.stage import SPEECH, House, until, wav
 from transcriber.endpoints.stream import RETRY_AFTER_SECONDS, stream
 from transcriber.events import Options
-from transcriber.sessions import Limits
+from transcriber.live import Limits
 from transcriber.wire.native import NativeProtocol
+from transcriber.wire.protocol import WireProtocol
 
 
 @pytest.fixture
@@ -26,7 +28,9 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 @pytest.fixture
 async def url(house: House) -> AsyncIterator[str]:
     app = Quart(__name__)
-    app.register_blueprint(stream(lambda: house.sessions, {"/ws": lambda: NativeProtocol(Options(endpointing_ms=400))}))
+    gate = gate_of(house)
+    protocols: dict[str, Callable[[], WireProtocol]] = {"/ws": lambda: NativeProtocol(Options(endpointing_ms=400))}
+    app.register_blueprint(stream(lambda: house.sessions, protocols, lambda: gate))
     async with installed(app) as port:
         yield f"ws://127.0.0.1:{port}/ws"
 
@@ -51,7 +55,8 @@ async def test_what_the_engine_can_not_do_is_refused_before_room_is_looked_for(t
         engine = LengthEngine(languages=frozenset({"en"}))
         full.sessions.parts = replace(full.sessions.parts, engine=engine)
         app = Quart(__name__)
-        app.register_blueprint(stream(lambda: full.sessions, {"/ws": NativeProtocol}))
+        gate = gate_of(full)
+        app.register_blueprint(stream(lambda: full.sessions, {"/ws": NativeProtocol}, lambda: gate))
         async with installed(app) as port:
             response, error = await refusal(f"ws://127.0.0.1:{port}/ws", language="de")
             assert (response.status_code, error["code"]) == (400, "unsupported_language")

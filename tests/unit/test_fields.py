@@ -141,7 +141,7 @@ def test_an_unknown_name_is_refused_with_those_there_are() -> None:
 def test_an_unknown_name_comes_back_short_and_encodable() -> None:
     with pytest.raises(FieldError) as refused:
         read_fields({"\ud800" + "x" * 1000: 1}, {}, "`finalize`")
-    assert refused.value.error.field == "?" + "x" * 59
+    assert refused.value.error.field == "?xxx…"
     assert "no fields" in refused.value.error.message
 
 

@@ -60,3 +60,12 @@ def test_stream(capsys: pytest.CaptureFixture[str]) -> None:
     told = capsys.readouterr()
     assert told.out == ""
     assert "nowhere.wav" in told.err
+
+
+def test_a_certificate_that_can_not_be_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("TLS_CERT_FILE", "TLS_KEY_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "nowhere.pem"))
+    assert main(["serve"]) == 2
+    assert capsys.readouterr().err == "transcriber: TLS_CERT_FILE, TLS_KEY_FILE: No such file or directory\n"

@@ -34,7 +34,7 @@ from transcriber.events import (
 from transcriber.transcript import Word
 from transcriber.wire.fields import MESSAGES
 from transcriber.wire.native import MAX_FULL_TEXT_BYTES, NativeProtocol
-from transcriber.wire.protocol import Accepted, Audio, Handshake, KeepAlive, Received, Refused, WireProtocol
+from transcriber.wire.protocol import Accepted, Audio, Credential, Handshake, KeepAlive, Received, Refused, WireProtocol
 
 SESSION_ID = "019a9f3c-52e1-7c40-8d0a-6a6d3b1f4f0e"
 WORDS = (Word("Grüß", 0.1, 0.4, 0.75), Word("Gott", 0.5, 0.9))
@@ -504,3 +504,30 @@ def test_a_refusal_for_another_reason_looks_the_same() -> None:
     check_refusal(answer.body)
     assert answer.status == 503
     assert json.loads(answer.body) == {"error": {"code": "draining", "message": "Later."}}
+
+
+@pytest.mark.parametrize(
+    ("handshake", "credential", "subprotocol"),
+    [
+        (Handshake("/ws"), None, None),
+        (Handshake("/ws", [("token", "t")]), Credential("t", in_url=True), None),
+        (Handshake("/ws", headers={"authorization": "Bearer k"}), Credential("k"), None),
+        (Handshake("/ws", subprotocols=["transcriber", "token.t"]), Credential("t"), "transcriber"),
+        (Handshake("/ws", subprotocols=["other"]), None, None),
+        (Handshake("/ws", [("token", "t")], {"x-api-key": "k"}), Credential(""), None),
+        (Handshake("/ws", subprotocols=["token.t", "token.u"]), Credential(""), None),
+    ],
+)
+def test_who_asks_is_found_wherever_they_show_it(
+    handshake: Handshake, credential: Credential | None, subprotocol: str | None
+) -> None:
+    accepted = NativeProtocol().open(handshake)
+    assert isinstance(accepted, Accepted)
+    assert (accepted.credential, accepted.subprotocol) == (credential, subprotocol)
+    assert accepted.options == Options()
+
+
+def test_whose_session_it_is_is_not_told() -> None:
+    (message,) = NativeProtocol().send(Status("id", "now", "e", "m", Options(), 1, "1", owner="alice"), 1)
+    assert "alice" not in message
+    assert "owner" not in message

@@ -21,7 +21,7 @@ from transcriber.events import (
     Transcription,
     Warned,
 )
-from transcriber.sessions import Limits, Live
+from transcriber.live import Limits, Live
 
 
 @pytest.fixture

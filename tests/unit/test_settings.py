@@ -107,7 +107,7 @@ def test_any_values_are_taken_or_named_as_mistakes(variables: dict[str, str], pl
         settings = Settings.from_environment(variables)
     except SettingsError as error:
         problems = error.problems
-        assert {problem.partition(":")[0] for problem in problems} <= {*variables, "OPENAI_API_KEY"}
+        assert {problem.partition(":")[0] for problem in problems} <= {*variables, "OPENAI_API_KEY", "TLS_KEY_FILE"}
         assert not any("planted" in problem for problem in problems)
         return
     for known in fields(Settings):
@@ -120,3 +120,38 @@ def test_any_values_are_taken_or_named_as_mistakes(variables: dict[str, str], pl
 )
 def test_connections_follow_the_sessions_unless_they_are_set(given: dict[str, str], connections: int) -> None:
     assert Settings.from_environment(given).connections == connections
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.3.2.1"])
+def test_a_service_without_keys_is_for_this_machine(host: str) -> None:
+    assert not Settings.from_environment({"HOST": host}).keyed
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.com"])
+def test_one_for_others_has_keys_or_is_open_to_all(host: str) -> None:
+    with pytest.raises(SettingsError, match=r"^HOST: .*API_KEYS_FILE.*ALLOW_ANONYMOUS=true"):
+        Settings.from_environment({"HOST": host})
+    for allowed in ({"API_KEYS": "[]"}, {"API_KEYS_FILE": "keys.json"}, {"ALLOW_ANONYMOUS": "TRUE"}):
+        assert Settings.from_environment({"HOST": host, **allowed}).host == host
+
+
+def test_lists_are_separated_by_commas_and_checked() -> None:
+    settings = Settings.from_environment({"ALLOWED_HOSTS": " a.example, ,b.example "})
+    assert settings.listed("allowed_hosts") == ["a.example", "b.example"]
+    wrong = {"ALLOWED_HOSTS": "a/b", "ALLOWED_ORIGINS": "example.com", "TRUSTED_PROXIES": "10.0.0.1/33"}
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environment(wrong)
+    assert [problem.partition(":")[0] for problem in caught.value.problems] == list(wrong)
+
+
+def test_a_short_secret_and_half_a_certificate_are_mistakes() -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environment({"TOKEN_SECRET": "planted", "TLS_CERT_FILE": "cert.pem"})
+    assert [problem.partition(":")[0] for problem in caught.value.problems] == ["TLS_KEY_FILE", "TOKEN_SECRET"]
+    assert "planted" not in str(caught.value)
+
+
+def test_keys_and_the_secret_are_not_shown() -> None:
+    settings = Settings.from_environment({"API_KEYS": "[1]", "TOKEN_SECRET": "x" * 32})
+    assert "[1]" not in repr(settings)
+    assert "xxx" not in repr(settings)

@@ -52,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = f"{EXIT_CODES}\nenvironment:\n  {API_KEY_VARIABLE}  the key to show to the server"
     parser.add_argument("audio", metavar="FILE|-|mic", help="audio file, - for standard input, or the microphone")
     parser.add_argument("--url", default=DEFAULT_URL, help="address of the server (%(default)s)")
+    parser.add_argument("--api-key", metavar="KEY", help=f"the key to show to the server; {API_KEY_VARIABLE} hides it")
     parser.add_argument("--realtime", action="store_true", help="send as fast as it was spoken, not as fast as it goes")
     parser.add_argument("--bitrate", type=positive, metavar="BITS", help="bits a second, where the audio doesn't say")
     parser.add_argument("--interim", action="store_true", help="show text while it is spoken")
@@ -113,7 +114,7 @@ async def _stream(arguments: argparse.Namespace, display: Display, interrupts: "
     chunks = _in_time(source, arguments)
     progress = _Progress(source, display, realtime=arguments.realtime)
     options = {**_options(arguments), **source.declares}
-    api_key = os.environ.get(API_KEY_VARIABLE)
+    api_key = arguments.api_key or os.environ.get(API_KEY_VARIABLE)
     complete, gaps = None, set[int]()
     async with connect(arguments.url, api_key=api_key, open_timeout_seconds=10, **options) as session:
         interrupts.session_begun = True

@@ -7,13 +7,16 @@ import functools
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from quart import Blueprint, Response, request
 
+from transcriber.auth import Denied
+from transcriber.endpoints import guard
 from transcriber.endpoints.uploads import FORM, Form, check_kind, name_of, receive, receive_form
-from transcriber.events import Error
+from transcriber.events import Error, Options
 from transcriber.job import FileJob, Seen
 from transcriber.jobs import JobRefused, Jobs
 from transcriber.wire.fields import FieldError
@@ -44,11 +47,22 @@ _FORMATS: Mapping[str, tuple[str, str]] = {
 Handler = Callable[..., Awaitable[Response]]
 
 
-def jobs(jobs: Callable[[], Jobs], caller: Callable[[], str | None], idle_seconds: float) -> Blueprint:
-    """The routes. `caller` says on whose behalf the current request is made; None sees the jobs of all. An upload
-    from which nothing comes for `idle_seconds` breaks off."""
+@dataclass(frozen=True, slots=True)
+class Owners:
+    """On whose behalf the current request is made, and what they may do; the last two raise Denied."""
+
+    caller: Callable[[], str | None] = lambda: None
+    """None sees the jobs of all."""
+    begin: Callable[[], None] = lambda: None
+    """They bring files."""
+    permitted: Callable[[Options], Options] = lambda options: options
+    """Their options, within what they may choose."""
+
+
+def jobs(jobs: Callable[[], Jobs], owners: Owners, idle_seconds: float) -> Blueprint:
+    """The routes. An upload from which nothing comes for `idle_seconds` breaks off."""
     blueprint = Blueprint("jobs", __name__)
-    routes = _Routes(jobs, caller, idle_seconds)
+    routes = _Routes(jobs, owners, idle_seconds)
     for rule, method, handler in (
         ("/v1/jobs", "POST", routes.create),
         ("/v1/jobs", "GET", routes.list),
@@ -64,13 +78,15 @@ def jobs(jobs: Callable[[], Jobs], caller: Callable[[], str | None], idle_second
 
 
 class _Routes:
-    def __init__(self, jobs: Callable[[], Jobs], caller: Callable[[], str | None], idle_seconds: float) -> None:
+    def __init__(self, jobs: Callable[[], Jobs], owners: Owners, idle_seconds: float) -> None:
         self._jobs = jobs
-        self._caller = caller
+        self._owners = owners
+        self._caller = owners.caller
         self._idle_seconds = idle_seconds
 
     async def create(self) -> Response:
         """One job, or those of a form; or one whose audio comes bit by bit."""
+        self._owners.begin()
         check_kind(request, self._jobs().max_bytes)
         if request.mimetype == FORM:
             return await self._create_all()
@@ -78,7 +94,7 @@ class _Routes:
         if complete is not None:
             return await self._create_kept(complete=complete)
         jobs = self._jobs()
-        options = jobs.options(_query())
+        options = self._options(_query())
         job = jobs.begin(self._caller(), name_of(request))
         try:
             await receive(request, jobs, job, self._idle_seconds)
@@ -88,13 +104,16 @@ class _Routes:
             raise
         return await self._accepted(job)
 
+    def _options(self, pairs: list[tuple[str, str]]) -> Options:
+        return self._owners.permitted(self._jobs().options(pairs))
+
     async def _create_all(self) -> Response:
         jobs, owner, form = self._jobs(), self._caller(), Form()
         query = _query()
-        jobs.options(query)
+        self._options(query)
         try:
             await receive_form(request, jobs, owner, self._idle_seconds, form)
-            jobs.complete(form.jobs, jobs.options([*query, *form.fields]))
+            jobs.complete(form.jobs, self._options([*query, *form.fields]))
         except BaseException:
             for job in form.jobs:
                 jobs.drop(job)
@@ -108,7 +127,7 @@ class _Routes:
         length = _number("Upload-Length")
         if length is not None and length > jobs.max_bytes:
             raise jobs.too_large()
-        options = jobs.options(_query())
+        options = self._options(_query())
         job = jobs.begin(self._caller(), name_of(request))
         try:
             jobs.keep(job, options, length)
@@ -196,6 +215,8 @@ def _answered(handler: Handler) -> Handler:
             return await handler(**arguments)
         except (JobRefused, FieldError) as refused:
             return refusal(refused.error)
+        except Denied as denied:
+            return guard.answer(denied)
 
     return answer
 

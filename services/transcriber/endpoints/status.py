@@ -5,11 +5,14 @@ from collections.abc import Callable
 from quart import Blueprint, Response, request
 
 import transcriber
+from transcriber.auth import Denied, Gate
+from transcriber.endpoints import guard
 from transcriber.metrics import Metrics
+from transcriber.wire.credentials import in_headers
 
 
-def status(draining: Callable[[], bool], metrics: Callable[[], Metrics]) -> Blueprint:
-    """The routes of a service that tells when it is draining, and what it counts."""
+def status(draining: Callable[[], bool], metrics: Callable[[], Metrics], gate: Callable[[], Gate]) -> Blueprint:
+    """The routes of a service that tells when it is draining, and, to those who may know, what it counts."""
     blueprint = Blueprint("status", __name__)
 
     async def health() -> tuple[dict[str, str], int]:
@@ -21,6 +24,10 @@ def status(draining: Callable[[], bool], metrics: Callable[[], Metrics]) -> Blue
         return {"status": "ok", "version": transcriber.__version__}
 
     async def counted() -> Response:
+        try:
+            gate().read_metrics(guard.asking(), in_headers(guard.headers()))
+        except Denied as denied:
+            return guard.answer(denied)
         text, content_type = metrics().exposition(request.headers.get("Accept", ""))
         return Response(text, content_type=content_type)
 

@@ -12,6 +12,9 @@ MAX_EVENT_NUMBER = 2**53 - 1
 """The largest whole number that every JSON reader keeps exactly."""
 
 
+_NAME_LENGTH = 40
+
+
 class FieldError(Exception):
     """Something in a message or query is wrong; carries the answer to the client."""
 
@@ -107,8 +110,9 @@ def _given_twice(name: str) -> FieldError:
 
 
 def _presentable(name: str) -> str:
-    """A name that came from outside, short and encodable."""
-    return name[:60].encode(errors="replace").decode()
+    """A name that came from outside, encodable. Longer than names are, it may be a key in the wrong place."""
+    shown = name if len(name) <= _NAME_LENGTH else f"{name[:4]}…"
+    return shown.encode(errors="replace").decode()
 
 
 def _unambiguous(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -273,6 +277,7 @@ QUERY: Mapping[str, Field] = {
     **OPTIONS,
     "resume_token": _token(512),
     "last_event": _whole(0, MAX_EVENT_NUMBER),
+    "token": _text(2000),
 }
 
 MESSAGES: Mapping[str, Mapping[str, Field]] = {

@@ -28,11 +28,17 @@ from transcriber.events import (
     Warned,
 )
 from transcriber.transcript import Word
+from transcriber.wire.credentials import in_headers, one_of
 from transcriber.wire.fields import MESSAGES, QUERY, FieldError, parse_json, read_fields, read_query
-from transcriber.wire.protocol import Accepted, Audio, Handshake, KeepAlive, Received, Refused
+from transcriber.wire.protocol import Accepted, Audio, Credential, Handshake, KeepAlive, Received, Refused
 
 MAX_FULL_TEXT_BYTES = 64 * 1024
 """In UTF-8. A session may last for hours; what each final repeats must not grow with it."""
+
+SUBPROTOCOL = "transcriber"
+"""What a client asks for that shows its token as a subprotocol: a browser wants one of those it asked for back."""
+TOKEN_SUBPROTOCOL = "token."  # noqa: S105 - what stands before a token
+"""Begins the subprotocol that is a token."""
 
 _TYPES: Mapping[type, str] = {
     Status: "status",
@@ -58,16 +64,23 @@ class NativeProtocol:
         self._full_text: str | None = ""
 
     def open(self, handshake: Handshake) -> Accepted | Refused:
-        """Options come as query parameters, named as in `start`."""
+        """Options come as query parameters, named as in `start`; a token among them, or as a subprotocol."""
         try:
             options = read_query(handshake.query, QUERY)
         except FieldError as wrong:
             return self.refuse(400, wrong.error)
         resume_token, last_event = options.pop("resume_token", None), options.pop("last_event", None)
+        token = options.pop("token", None)
         if last_event is not None and resume_token is None:
             return self.refuse(400, _WITHOUT_TOKEN)
         self._options = replace(self._options, **options)
-        return Accepted(self._options, resume_token=resume_token, last_event=last_event or 0)
+        return Accepted(
+            self._options,
+            subprotocol=SUBPROTOCOL if SUBPROTOCOL in handshake.subprotocols else None,
+            resume_token=resume_token,
+            last_event=last_event or 0,
+            credential=_credential(handshake, token),
+        )
 
     def refuse(self, status: int, error: Error) -> Refused:
         return Refused(status, _json({"error": _error(error)}))
@@ -114,7 +127,9 @@ class NativeProtocol:
     def _body(self, event: Event) -> dict[str, Any]:
         match event:
             case Status():
-                return _known(asdict(event))
+                told = _known(asdict(event))
+                del told["owner"]
+                return told
             case Transcription():
                 return _transcription(event, self._full_text)
             case TranscriptionLate():
@@ -135,6 +150,19 @@ class NativeProtocol:
         joined = f"{self._full_text} {text}" if self._full_text else text
         self._full_text = joined if len(joined.encode(errors="replace")) <= MAX_FULL_TEXT_BYTES else None
         return self._full_text is None
+
+
+def _credential(handshake: Handshake, token: str | None) -> Credential | None:
+    """Who asks, wherever they show it."""
+    shown = [Credential(token, in_url=True)] if token else []
+    shown += [
+        Credential(offered.removeprefix(TOKEN_SUBPROTOCOL))
+        for offered in handshake.subprotocols
+        if offered.startswith(TOKEN_SUBPROTOCOL)
+    ]
+    if in_header := in_headers(handshake.headers):
+        shown.append(in_header)
+    return one_of(shown)
 
 
 _WITHOUT_TOKEN = Error("invalid_field", "`last_event` is only used together with `resume_token`.", "last_event")

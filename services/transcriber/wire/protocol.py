@@ -1,7 +1,7 @@
 """What a wire protocol is: one object per connection that translates, without I/O, between messages and the session."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from transcriber.events import Command, Error, Event, Options
@@ -9,23 +9,34 @@ from transcriber.events import Command, Error, Event, Options
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """What a client asks with, before it is let in. Header names are lower case."""
+    """What a client asks with, before it is let in. Header names are lower case; one that came several times has all
+    its values, separated by commas (RFC 9110, section 5.3)."""
 
     path: str
-    query: Sequence[tuple[str, str]] = ()
-    headers: Mapping[str, str] | None = None
-    subprotocols: Sequence[str] = ()
+    query: Sequence[tuple[str, str]] = field(default=(), repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    subprotocols: Sequence[str] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a client shows to be let in: an API key, or a token."""
+
+    text: str = field(repr=False)
+    in_url: bool = False
+    """Whether it stood where anybody on the way may write it down."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The options that the handshake itself declares; `resume_token` asks for a session that was suspended, from the
-    event after `last_event` on."""
+    """What the handshake itself declares: the options, and who asks; `resume_token` asks for a session that was
+    suspended, from the event after `last_event` on."""
 
     options: Options
     subprotocol: str | None = None
     resume_token: str | None = None
     last_event: int = 0
+    credential: Credential | None = None
 
 
 @dataclass(frozen=True, slots=True)
