@@ -12,6 +12,7 @@ from transcriber.engines.whisper_guard import (
     MAX_TOKENS,
     certain_surplus,
     is_doubtful,
+    is_elsewhere,
     is_invented,
     is_noise,
     is_silent,
@@ -51,7 +52,7 @@ def test_only_digital_silence_is_silence() -> None:
     [(-1.64, 0.92), (-1.2, 0.75), (-0.72, 0.96)],
 )
 def test_what_is_said_of_noise_is_noise(log_probability: float, no_speech_probability: float) -> None:
-    assert is_noise(log_probability, no_speech_probability, -23.0)
+    assert is_noise(log_probability, no_speech_probability)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,7 @@ def test_what_is_said_of_noise_is_noise(log_probability: float, no_speech_probab
     [(-0.2, 0.02), (-0.76, 0.54), (-1.6, 0.3), (-0.3, 0.95)],
 )
 def test_sure_or_spoken_is_no_noise(log_probability: float, no_speech_probability: float) -> None:
-    assert not is_noise(log_probability, no_speech_probability, -23.0)
+    assert not is_noise(log_probability, no_speech_probability)
 
 
 @pytest.mark.parametrize(
@@ -67,13 +68,13 @@ def test_sure_or_spoken_is_no_noise(log_probability: float, no_speech_probabilit
     [(-0.98, 0.73), (-1.38, 0.42), (-0.8, 0.75), (-0.5, 0.73), (-0.28, 0.75)],
 )
 def test_people_far_away_are_noise_where_it_is_quiet(log_probability: float, no_speech_probability: float) -> None:
-    assert is_noise(log_probability, no_speech_probability, -46.0)
-    assert not is_noise(log_probability, no_speech_probability, -35.0)
+    assert is_elsewhere(log_probability, no_speech_probability, -46.0)
+    assert not is_elsewhere(log_probability, no_speech_probability, -35.0)
 
 
 @pytest.mark.parametrize(("log_probability", "no_speech_probability"), [(-0.43, 0.05), (-0.67, 0.37), (-0.12, 0.59)])
 def test_somebody_who_speaks_quietly_is_not(log_probability: float, no_speech_probability: float) -> None:
-    assert not is_noise(log_probability, no_speech_probability, -53.0)
+    assert not is_elsewhere(log_probability, no_speech_probability, -53.0)
 
 
 def test_the_unsure_is_doubted_before_it_is_dropped() -> None:

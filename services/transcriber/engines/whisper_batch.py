@@ -12,6 +12,7 @@ from transcriber.engines.whisper_guard import (
     HOLE_SECONDS,
     certain_surplus,
     is_doubtful,
+    is_elsewhere,
     is_invented,
     is_noise,
     longest_hole,
@@ -124,7 +125,7 @@ class WhisperBatch:
     def _judge(self, row: int, decoding: Decoding) -> list[Piece] | None:
         """What to believe of an answer; None: nothing, before the audio was heard with the full window."""
         sure = decoding.log_probability
-        if is_noise(sure, decoding.no_speech_probability, _dbfs(self._jobs[row].samples)):
+        if is_noise(sure, decoding.no_speech_probability):
             return []
         again = self._shape.final and self._shape.trimmed
         if again and is_doubtful(sure):
@@ -137,6 +138,8 @@ class WhisperBatch:
         cut_off = len(decoding.tokens) >= token_cap(self._shape.frames)
         if again and (surplus or cut_off):
             return None
+        if is_elsewhere(sure, decoding.no_speech_probability, _dbfs(self._jobs[row].samples)):
+            return []
         return pieces[: len(pieces) - surplus]
 
     def _align(self, judged: Answers) -> dict[int, tuple[Word, ...]]:

@@ -69,11 +69,15 @@ def is_silent(peak: float) -> bool:
     return peak < _SILENT_PEAK
 
 
-def is_noise(log_probability: float, no_speech_probability: float, dbfs: float) -> bool:
-    """Whether an answer is what Whisper says of audio without speech; the first is the average over its tokens, the
-    last how loud the audio is."""
-    rules = (*_NOISE, *_FAINT) if dbfs < _QUIET_DBFS else _NOISE
-    return any(no_speech_probability > silent and log_probability < unsure for silent, unsure in rules)
+def is_noise(log_probability: float, no_speech_probability: float) -> bool:
+    """Whether an answer is what Whisper says of audio without speech; the first is the average over its tokens."""
+    return any(no_speech_probability > silent and log_probability < unsure for silent, unsure in _NOISE)
+
+
+def is_elsewhere(log_probability: float, no_speech_probability: float, dbfs: float) -> bool:
+    """Whether an answer is what Whisper says of people far away; the last is how loud the audio is."""
+    faint = dbfs < _QUIET_DBFS
+    return faint and any(no_speech_probability > silent and log_probability < unsure for silent, unsure in _FAINT)
 
 
 def is_doubtful(log_probability: float) -> bool:
