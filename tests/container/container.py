@@ -46,6 +46,8 @@ class Container(ServiceProcess):
         network = "host" if reachable else "none"
         if reachable:
             settings = {"host": "127.0.0.1", "port": free_port(), **settings}
+        else:
+            settings = {"allow_anonymous": "true", **settings}
         given = [part for name, value in settings.items() for part in ("--env", f"{name.upper()}={value}")]
         command = (docker.client, "run", "--name", self.name, "--network", network, *LIMITS, *options, *given, image)
         super().__init__(folder, command=command)
