@@ -41,6 +41,23 @@ def test_speech_begins_after_the_minimum(ms: int, begins: bool) -> None:
     assert bool(feed(frames((0, 96), (1, ms), (0, 960)))) is begins
 
 
+def test_a_minimum_of_one_frame_begins_at_once() -> None:
+    (began, *_) = feed(frames((0, 96), (1, 32)), minimum_speech_ms=32)
+    assert began == Began(3 * FRAME_SAMPLES, 0)
+
+
+def test_a_frame_cut_by_the_floor_counts_as_a_frame_of_the_minimum() -> None:
+    endpointer = Endpointer(Endpointing())
+    endpointer.clear(FRAME_SAMPLES - 1)
+    assert endpointer.feed(0, frames((1, 96))) == [Began(FRAME_SAMPLES - 1, FRAME_SAMPLES - 1)]
+
+
+def test_what_equals_a_threshold_has_reached_it() -> None:
+    assert feed(frames((0.5, 96)), speech_threshold=0.5)
+    assert feed(frames((0.49, 96)), speech_threshold=0.5) == []
+    assert feed(frames((1, 96), level=-65), floor_dbfs=-65)
+
+
 def test_a_short_gap_at_the_start_does_not_restart_it() -> None:
     (began, *_) = feed(frames((0, 96), (1, 64), (0, 96), (1, 64), (0, 960)))
     assert began == Began(3 * FRAME_SAMPLES, 0)
@@ -85,10 +102,17 @@ def test_a_long_utterance_is_split_in_its_first_dip_after_eight_seconds() -> Non
     cut = 251 * FRAME_SAMPLES + FRAME_SAMPLES // 2
     assert (first.reason, first.ends_turn, first.end, first.ceiling) == ("max_length", False, 8 * SAMPLE_RATE, cut)
     assert (second.floor, second.start, second.reason) == (cut, 253 * FRAME_SAMPLES, "silence")
+    assert feed(judged)[2] == Began(253 * FRAME_SAMPLES, cut)
 
 
 def test_a_dip_before_eight_seconds_splits_nothing() -> None:
     assert len(finished(feed(frames((1, 7500), (0, 128), (1, 2000), (0, 640))))) == 1
+    assert len(finished(feed(frames((0, 6400), (1, 3200), (0, 128), (1, 2000), (0, 640))))) == 1
+
+
+def test_speech_that_goes_on_at_eight_seconds_to_the_sample_is_split() -> None:
+    assert len(finished(feed(frames((1, 7904), (0, 96), (1, 992), (0, 640))))) == 2
+    assert len(finished(feed(frames((1, 7872), (0, 96), (1, 992), (0, 640))))) == 1
 
 
 def test_without_a_dip_the_quietest_point_before_twelve_seconds_splits() -> None:
