@@ -12,6 +12,7 @@ from transcriber.events import (
     Close,
     CloseUtterance,
     Complete,
+    Damaged,
     Disconnected,
     Draining,
     DropUtterance,
@@ -85,6 +86,23 @@ def test_the_first_thing_told_is_the_status() -> None:
     assert Session().handle(Opened(STATUS)) == [Tell(STATUS)]
 
 
+def test_the_resume_token_is_told_to_those_who_asked_for_it() -> None:
+    secret = replace(STATUS, resume_token="token")
+    assert Session().handle(Opened(secret)) == [Tell(STATUS)]
+    asked = replace(secret, options=Options(resume=True))
+    assert Session().handle(Opened(asked)) == [Tell(asked)]
+
+
+def test_a_start_that_changes_what_was_understood_is_answered() -> None:
+    session = Session(Options(language="fr"))
+    assert session.options.language == "fr"
+    session.handle(Opened(STATUS))
+    assert session.handle(Started(Options(language="de"))) == [Tell(replace(STATUS, options=Options(language="de")))]
+    session = Session()
+    session.handle(Opened(STATUS))
+    assert session.handle(Started(STATUS.options)) == []
+
+
 def test_an_utterance_from_start_to_final() -> None:
     speaker = Speaker()
     opened = speaker.hear(1, 20)
@@ -109,6 +127,32 @@ def test_times_of_the_engine_are_kept() -> None:
     (final,) = told(speaker.handle(Hypothesis(1, "hello", words, True, "en", "aligned")))
     assert isinstance(final, Transcription)
     assert (final.words, final.times, final.language) == (words, "aligned", "en")
+
+
+def test_words_of_an_engine_that_does_not_say_where_their_times_come_from_are_estimated() -> None:
+    speaker = Speaker()
+    speaker.say()
+    (final,) = told(speaker.handle(Hypothesis(1, "hello", (Word("hello", 0.1, 0.2),), True)))
+    assert isinstance(final, Transcription)
+    assert final.times == "estimated"
+
+
+def test_an_utterance_is_opened_with_its_number_track_and_bounds() -> None:
+    speaker = Speaker()
+    speaker.say(track=1)
+    effects = speaker.hear(0, 10, track=1) + speaker.hear(1, 10, track=1)
+    (opened,) = [effect for effect in effects if isinstance(effect, OpenUtterance)]
+    assert (opened.utterance, opened.track, opened.start, opened.floor) == (
+        2,
+        1,
+        50 * FRAME_SAMPLES,
+        20 * FRAME_SAMPLES,
+    )
+    assert speaker.session.needed_from(1) == 50 * FRAME_SAMPLES
+    assert speaker.session.needed_from(0) is None
+    assert speaker.session.untold_from == 0
+    speaker.handle(text(1))
+    assert speaker.session.untold_from == 50 * FRAME_SAMPLES
 
 
 def test_finals_leave_in_the_order_of_their_utterances() -> None:
@@ -144,6 +188,7 @@ def test_an_engine_error_takes_the_place_of_the_text() -> None:
     failed, final = told(speaker.handle(EngineFailed(1, Error("engine_timeout", "Too slow."))))
     assert isinstance(failed, Failed)
     assert (failed.error.code, failed.utterance, failed.start, failed.end) == ("engine_failed", 1, 0.0, 0.64)
+    assert (failed.turn, failed.channel) == (1, 0)
     assert "engine_timeout" in failed.error.message
     assert failed.error.close_code is None
     assert isinstance(final, Transcription)
@@ -202,6 +247,15 @@ def test_partials_count_the_words_that_two_guesses_agree_on() -> None:
     assert stable == [0, 2, 2, 0, 2]
 
 
+def test_a_partial_says_what_it_is_of() -> None:
+    speaker = Speaker(Options(interim_results=True))
+    speaker.say(track=0)
+    speaker.hear(0, 10, track=1)
+    speaker.hear(1, 30, track=1)
+    (partial,) = told(speaker.handle(replace(text(2, "well", final=False), end=40 * FRAME_SAMPLES)))
+    assert partial == Partial(2, 2, 1, 0.32, 1.28, "well", 0)
+
+
 def test_a_partial_that_comes_too_late_is_dropped() -> None:
     speaker = Speaker()
     speaker.say()
@@ -222,12 +276,26 @@ def test_the_end_finishes_what_is_open_and_complete_comes_last(ending: Input, cl
     assert any(isinstance(effect, CloseUtterance) for effect in speaker.handle(ending))
     assert speaker.session.state is State.FINISHING
     assert speaker.session.owes
-    speaker.handle(text(1))
+    (final,) = told(speaker.handle(text(1)))
+    assert isinstance(final, Transcription)
+    assert (final.reason, final.ends_turn) == ("end", True)
     assert not speaker.session.owes
     effects = speaker.handle(STORED)
     assert effects == [Tell(Complete("all text", 10, 2, 1.0, 1.28, 1, Storage("stored"))), close]
     assert speaker.session.state is State.CLOSED
     assert speaker.handle(Finalize()) == []
+
+
+def test_complete_counts_the_speech_of_all_utterances() -> None:
+    speaker = Speaker()
+    speaker.say(20)
+    speaker.say(30)
+    speaker.handle(Ended(90 * FRAME_SAMPLES))
+    speaker.handle(text(1))
+    speaker.handle(text(2))
+    (complete,) = told(speaker.handle(STORED))
+    assert isinstance(complete, Complete)
+    assert (complete.speech, complete.utterances) == (1.6, 2)
 
 
 def test_a_session_without_audio_ends_cleanly() -> None:
@@ -240,7 +308,8 @@ def test_a_second_start_is_an_error_and_not_the_end() -> None:
     speaker = Speaker()
     (failed,) = told(speaker.handle(Started(Options(language="de"))))
     assert isinstance(failed, Failed)
-    assert failed.error.code == "already_started"
+    assert (failed.error.code, failed.error.field) == ("already_started", "type")
+    assert "`configure`" in failed.error.message
     assert speaker.session.options.language is None
     assert speaker.session.state is State.LISTENING
 
@@ -250,6 +319,13 @@ def test_bad_input_is_told_and_the_session_goes_on() -> None:
     speaker = Speaker()
     assert told(speaker.handle(Rejected(error))) == [Failed(error)]
     assert speaker.session.state is State.LISTENING
+
+
+def test_damage_is_told_with_its_time() -> None:
+    (warned,) = told(Speaker().handle(Damaged(at=24_000)))
+    assert isinstance(warned, Warned)
+    assert (warned.code, warned.at) == ("audio_damaged", 1.5)
+    assert warned.message.startswith("At 1.500 s audio is damaged or missing")
 
 
 def test_a_fatal_error_is_told_last_after_what_was_said_before_it() -> None:
@@ -269,8 +345,25 @@ def test_a_session_ends_where_sessions_must_end() -> None:
     assert [type(event) for event in told(effects)] == [SpeechStarted, Warned, SpeechStopped]
     assert CloseUtterance(1, 0, 0, 30 * FRAME_SAMPLES, 0, 30 * FRAME_SAMPLES) in effects
     assert session.state is State.FINISHING
+    (warned,) = [event for event in told(effects) if isinstance(event, Warned)]
+    assert warned.code == "session_too_long"
+    assert "as long as sessions may be" in warned.message
     session.handle(text(1))
     assert session.handle(STORED)[-1] == Close(1000, "session_too_long")
+
+
+def test_the_longest_session_is_counted_from_its_first_sample() -> None:
+    session = Session(max_samples=30 * FRAME_SAMPLES)
+    session.handle(Started(Options()))
+    session.handle(Probabilities(0, 0, (1.0,) * 20, (-20.0,) * 20))
+    effects = session.handle(Probabilities(0, 20 * FRAME_SAMPLES, (1.0,) * 20, (-20.0,) * 20))
+    assert CloseUtterance(1, 0, 0, 30 * FRAME_SAMPLES, 0, 30 * FRAME_SAMPLES, Options()) in effects
+    assert session.state is State.FINISHING
+
+
+def test_the_threshold_of_speech_is_an_option() -> None:
+    assert Speaker(Options(speech_threshold=0.3)).hear(0.4, 10)
+    assert not Speaker(Options(speech_threshold=0.5)).hear(0.4, 10)
 
 
 def test_reconfigure_changes_options_from_there_on() -> None:
