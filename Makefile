@@ -3,7 +3,7 @@
 BIN := .venv/bin
 STACKS_BIN := .venv-stacks/bin
 # Suites that are too slow for `make test`, each a folder of tests/ and a target `test-<name>`.
-HEAVY := container engine faults fuzz stacks
+HEAVY := browser container engine faults fuzz stacks
 BENCHES := $(sort $(patsubst bench/%.py,%,$(filter-out bench/_%,$(wildcard bench/*.py))))
 
 .DEFAULT_GOAL := help
@@ -57,6 +57,11 @@ coverage: .venv/.dev-stamp ## The quick tests, and which lines and branches they
 test-container: .venv/.dev-stamp ## Heavy: the images, built and run under Fargate's limits by a Docker engine of its own
 	@[ "$$(uname)/$$(id -u)" != Linux/0 ] || .ci/install-packages container
 	$(BIN)/python -m pytest tests/container
+
+.PHONY: test-browser
+test-browser: .venv/.dev-stamp ## Heavy: what a real Chromium records of its microphone, streamed to the service
+	@.ci/install-packages browser
+	$(BIN)/python -m pytest tests/browser
 
 .PHONY: test-engine
 test-engine: .venv/.dev-stamp ## Heavy: the local engine's models, languages and filters on real speech
