@@ -52,7 +52,10 @@ def _run_client(
 
 def _transcribe(arguments: argparse.Namespace) -> int:
     _limit_threads()
-    return asyncio.run(transcribe.run(arguments, _in_process))
+    try:
+        return asyncio.run(transcribe.run(arguments, _in_process))
+    except KeyboardInterrupt:
+        return transcribe.INTERRUPTED
 
 
 def _in_process(at_once: int) -> AbstractAsyncContextManager[Service]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import numpy as np
 import pytest
 from quart import Quart
 
@@ -401,3 +402,45 @@ async def test_a_result_in_a_form_that_there_is_not(desk: Desk) -> None:
     answer = await desk.client.get(f"/v1/jobs/{'x'}/result", params={"format": "docx"})
     assert error_of(answer) == (400, "invalid_field")
     assert json.loads(answer.text)["error"]["field"] == "format"
+
+
+async def test_any_form_is_answered(desk: Desk) -> None:
+    """Damaged in any way, it is taken whole or refused; nothing is left of what was refused."""
+    valid = (
+        b'--x\r\nContent-Disposition: form-data; name="language"\r\n\r\nen\r\n'
+        b'--x\r\nContent-Disposition: form-data; name="f"; filename="a.wav"\r\nContent-Type: audio/wav\r\n\r\n'
+        + wav(tone(0.1))[:400]
+        + b"\r\n--x--\r\n"
+    )
+    random = np.random.default_rng(7)
+    taken = 0
+    for _ in range(150):
+        body = bytearray(valid)
+        for _ in range(int(random.integers(1, 4))):
+            start = int(random.integers(0, len(body)))
+            body[start : start + int(random.integers(0, 12))] = random.bytes(int(random.integers(0, 12)))
+        headers = {"Content-Type": "multipart/form-data; boundary=x"}
+        answer = await desk.client.post("/v1/jobs", content=bytes(body), headers=headers)
+        assert answer.status_code in (202, 400), answer.text
+        taken += answer.status_code == 202
+        if answer.status_code == 400:
+            assert answer.json()["error"]["code"] in ("invalid_form", "invalid_field", "unknown_field", "empty_file")
+    assert 0 < taken < 150
+    await until(lambda: desk.spools() == [])
+
+
+async def test_a_head_that_never_ends_is_not_held(desk: Desk) -> None:
+    body = b'--x\r\nContent-Disposition: form-data; name="f"; filename="' + b"a" * (3 << 20)
+    answer = await desk.client.post(
+        "/v1/jobs", content=body, headers={"Content-Type": "multipart/form-data; boundary=x"}
+    )
+    assert error_of(answer) == (400, "invalid_form")
+
+
+async def test_a_form_of_too_many_parts_is_refused(desk: Desk) -> None:
+    part = b'--x\r\nContent-Disposition: form-data; name="keywords"\r\n\r\na\r\n'
+    body = part * 1100 + b"--x--\r\n"
+    answer = await desk.client.post(
+        "/v1/jobs", content=body, headers={"Content-Type": "multipart/form-data; boundary=x"}
+    )
+    assert error_of(answer) == (400, "invalid_form")
