@@ -14,7 +14,7 @@ SPEECH_SECONDS = 11.9
 
 @pytest.fixture(scope="session")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Generator[ServiceProcess]:
-    with ServiceProcess(tmp_path_factory.mktemp("local"), engine="local") as running:
+    with ServiceProcess(tmp_path_factory.mktemp("local"), engine="local", allowed_origins="*") as running:
         yield running
 
 
