@@ -50,6 +50,16 @@ def test_the_same_inputs_give_the_same_image(
     assert first["Config"] == second["Config"]
 
 
+@pytest.mark.parametrize("architecture", ["x86_64", "aarch64"])
+def test_every_wheel_that_is_locked_exists(architecture: str, tmp_path: Path) -> None:
+    """For Debian 12, on which the base is. Asks the package registry; nothing is downloaded."""
+    uv = (str(Path(sys.executable).parent / "uv"), "pip", "install", "--dry-run", "--quiet", "--target", str(tmp_path))
+    exactly = ("--no-deps", "--require-hashes", "--only-binary", ":all:", "--requirement", "requirements/local.txt")
+    chosen = ("--python-platform", f"{architecture}-manylinux_2_36", "--python-version", "3.12")
+    done = subprocess.run((*uv, *exactly, *chosen), cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("target", ["api", "local"])
 def test_how_an_image_is_run(engine: Docker, request: pytest.FixtureRequest, target: str) -> None:
     check_config(engine.inspect(request.getfixturevalue(target))["Config"])
