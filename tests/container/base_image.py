@@ -26,6 +26,7 @@ _FOLDERS = (
     *("etc/alternatives", "etc/apt/apt.conf.d", "etc/apt/preferences.d", "usr/local/bin", "usr/local/lib"),
 )
 _COPIED = (
+    *("etc/ca-certificates.conf", "usr/local/share/ca-certificates"),
     *("etc/apt/sources.list", "etc/apt/sources.list.d", "etc/ssl/certs/ca-certificates.crt", "etc/ld.so.conf.d"),
     *("usr/bin/awk", "usr/bin/which", "etc/alternatives/awk", "etc/alternatives/which", "var/lib/dpkg/info/format"),
 )
