@@ -124,6 +124,16 @@ def test_without_a_dip_the_quietest_point_before_twelve_seconds_splits() -> None
     assert (first.end, first.ceiling, second.start, second.floor) == (cut, cut, cut, cut)
 
 
+@pytest.mark.parametrize(("quiet_frame", "cuts_there"), [(249, False), (250, True), (371, True), (372, False)])
+def test_an_overlong_utterance_is_cut_from_eight_seconds_on_and_leaves_enough_to_be_speech(
+    quiet_frame: int, cuts_there: bool
+) -> None:
+    judged = frames((1, 12_000))
+    judged[quiet_frame] = (1, -60.0)
+    (first,) = finished(feed(judged))
+    assert (first.end == quiet_frame * FRAME_SAMPLES + FRAME_SAMPLES // 2) is cuts_there
+
+
 def test_speech_of_twelve_seconds_to_the_frame_is_split() -> None:
     assert len(finished(feed(frames((1, 12_000))))) == 1
     assert finished(feed(frames((1, 11_968)))) == []
