@@ -43,6 +43,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     },
     "transcription_late": {**_TEXT, "utterance": 1, "text": "Hello."},
     "ack": {"received_bytes": 1},
+    "recording_paused": {"at": 1.5},
+    "recording_resumed": {"at": 2.5},
     "warning": {"code": "something_odd", "message": "Look."},
     "error": {"code": "unsupported_audio", "message": "Declare it.", "fatal": False},
     "suspended": {"resume_token": "token", "received_bytes": 1},

@@ -14,8 +14,9 @@ from transcriber.audio.formats import open_decoder
 from transcriber.engines.scheduler import Scheduler
 from transcriber.events import Event, Options, Status
 from transcriber.live import Limits
+from transcriber.parts import Parts
 from transcriber.recorder import Recorder
-from transcriber.runner import Parts, Runner
+from transcriber.runner import Runner
 from transcriber.sessions import Sessions
 from transcriber.spool import Spool
 from transcriber.storage.disk import DiskStore

@@ -1,11 +1,12 @@
 """What the measurements in bench/ compute themselves: joinings, errors by clip, shares, latencies."""
 
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
 
-from bench import _command, capacity, languages, latency
+from bench import _command, capacity, languages, latency, storage
 from bench._errors import by_clip
 from bench._extent import dense, extent, frames, probabilities
 from bench._joining import Joining, Placed, conversation, conversation_of, half_silent, join, room_tone
@@ -335,3 +336,28 @@ def test_options_of_numbers() -> None:
     arguments = parser.parse_args(["--seeds", "1,2,30", "--limit", "2"])
     assert arguments.seeds == [1, 2, 30]
     assert [each.name for each in _command.clips_for(arguments)] == ["lj001-1", "lj001-2"]
+
+
+# Requests to S3
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ('127.0.0.1 - - [25/Nov/2026] "POST /b/2026/audio.wav?uploads HTTP/1.1" 200 -', "CreateMultipartUpload"),
+        ('"PUT /b/audio.wav?uploadId=x&partNumber=2 HTTP/1.1" 200 -', "UploadPart"),
+        ('"PUT /b/transcript.json HTTP/1.1" 200 -', "PutObject"),
+        ('"POST /b/audio.wav?uploadId=x HTTP/1.1" 200 -', "CompleteMultipartUpload"),
+        ('"\x1b[35m\x1b[1mDELETE /b/x?uploadId=y HTTP/1.1\x1b[0m" 204 -', "AbortMultipartUpload"),
+        ('"HEAD /b HTTP/1.1" 200 -', "read or list"),
+        ("Press CTRL+C to quit", None),
+    ],
+)
+def test_requests_are_told_apart(line: str, kind: str | None) -> None:
+    assert storage.kind_of(line) == kind
+
+
+def test_writes_cost_more_than_reads_and_deleting_costs_nothing() -> None:
+    writes, reads = storage.dollars(Counter({"PutObject": 1000})), storage.dollars(Counter({"read or list": 1000}))
+    assert writes > reads > 0
+    assert storage.dollars(Counter({"DeleteObjects": 5, "AbortMultipartUpload": 5})) == 0

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
 from quart import Quart
 
@@ -27,7 +28,7 @@ from transcriber.enforcement import enforce, sweep_tokens
 from transcriber.engines.engine import Engine, EngineError
 from transcriber.engines.scheduler import Scheduler
 from transcriber.engines.whisper_models import ModelError
-from transcriber.events import Options
+from transcriber.events import Options, Record
 from transcriber.hypercorn_config import Limits as TransportLimits
 from transcriber.hypercorn_tcp import TcpConnection
 from transcriber.job_archive import JobArchive
@@ -35,10 +36,11 @@ from transcriber.jobs import JobLimits, Jobs
 from transcriber.key_ring import KeyRing
 from transcriber.live import Limits
 from transcriber.metrics import Metrics, Readings, watch_loop
+from transcriber.parts import Parts
 from transcriber.perimeter import Perimeter, read_hosts, read_networks, read_origins
 from transcriber.quotas import Quotas
 from transcriber.recorder import Recorder
-from transcriber.runner import Parts
+from transcriber.retention import Retention
 from transcriber.sessions import Sessions
 from transcriber.settings import Settings
 from transcriber.shutdown import EcsTask, Shutdown
@@ -104,7 +106,7 @@ class Service:
         jobs = Jobs(sessions, JobArchive(store), defaults=defaults(settings), limits=job_limits(settings))
         if found := jobs.recover():
             log.warning("taking up unfinished jobs", extra={"jobs": found})
-        watchers = _watchers(settings, metrics, gate, sessions)
+        watchers = _watchers(settings, metrics, gate, sessions, Retention(store, settings.retention_days))
         return cls(engine, scheduler, detector, store, sessions, jobs, gate, watchers)
 
     async def stop(self) -> None:
@@ -114,10 +116,10 @@ class Service:
         await self.scheduler.close()
         await self.engine.close()
         await self.detector.close()
-        await self.store.close()
         for watcher in self.watchers:
             watcher.cancel()
         await asyncio.gather(*self.watchers, return_exceptions=True)
+        await self.store.close()
         await self.sessions.parts.traces.close()
 
 
@@ -183,6 +185,7 @@ def limits(settings: Settings) -> Limits:
         free_bytes=settings.min_free_bytes,
         idle_seconds=settings.idle_seconds,
         messages_per_second=settings.max_messages_per_second,
+        record=cast(Record, settings.record),
     )
 
 
@@ -255,8 +258,10 @@ def make_certificate(settings: Settings) -> Certificate | None:
     return None
 
 
-def _watchers(settings: Settings, metrics: Metrics, gate: Gate, sessions: Sessions) -> tuple[asyncio.Task[None], ...]:
-    watching = [watch_loop(metrics), enforce(gate, sessions)]
+def _watchers(
+    settings: Settings, metrics: Metrics, gate: Gate, sessions: Sessions, retention: Retention
+) -> tuple[asyncio.Task[None], ...]:
+    watching = [watch_loop(metrics), enforce(gate, sessions), retention.run()]
     if settings.keyed:
         watching.append(sweep_tokens(gate))
     if settings.emf_namespace:

@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections import deque
 
-from transcriber.spool import Messages
+from transcriber.cursors import Messages
 
 
 class Chunks:

@@ -2,11 +2,10 @@
 
 Sample positions count from the first sample of the session, at 16 kHz, on every track alike; `at` is the position at
 which a command takes effect. Times in events are seconds on the same clock. Everything here is immutable; inputs that
-are written to the spool as commands, and all events, go through `dump` and `load`.
+are written to the spool as commands, and all events, go through `notation`.
 """
 
-import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from transcriber.transcript import Times, Word
@@ -15,6 +14,7 @@ Reason = Literal["silence", "max_length", "finalize", "commit", "end"]
 """Why an utterance ended."""
 
 Record = Literal["none", "text", "audio+text"]
+"""What is kept of a session, from least to most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,11 @@ class Options:
     speech_threshold: float = 0.5
     record: Record = "audio+text"
     resume: bool = False
+
+    def within(self, most: Record) -> "Options":
+        """The same, but that no more than `most` is kept."""
+        order: tuple[Record, ...] = get_args(Record)
+        return replace(self, record=order[min(order.index(self.record), order.index(most))])
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +114,18 @@ class Reconfigure:
 
 
 @dataclass(frozen=True, slots=True)
+class PauseRecording:
+    """Nothing that is said from here on may be kept, until `ResumeRecording`."""
+
+    at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeRecording:
+    at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Rejected:
     """Something that came was wrong."""
 
@@ -175,7 +192,8 @@ class Disconnected:
     at: int = 0
 
 
-Command = Started | Stalled | Finalize | Clear | Reconfigure | Rejected | Draining | Ended | Disconnected
+Recording = PauseRecording | ResumeRecording
+Command = Started | Stalled | Finalize | Clear | Reconfigure | Recording | Rejected | Draining | Ended | Disconnected
 Input = Command | Opened | Probabilities | Damaged | Hypothesis | EngineFailed | Stored
 
 
@@ -243,6 +261,11 @@ class Status:
     """What a client that came back need not send again."""
     owner: str = ""
     """Whose session it is; not told. Empty where there are no keys."""
+
+    @property
+    def shown(self) -> "Status":
+        """What a client sees of it: a token is for those who asked to resume."""
+        return self if self.options.resume else replace(self, resume_token=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +339,18 @@ class Ack:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingPaused:
+    """Nothing that is said from `at` on is kept."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingResumed:
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Warned:
     code: str
     message: str
@@ -375,41 +410,10 @@ Event = (
     | Transcription
     | TranscriptionLate
     | Ack
+    | RecordingPaused
+    | RecordingResumed
     | Warned
     | Failed
     | Suspended
     | Complete
 )
-
-_NESTED: dict[str, type] = {"options": Options, "error": Error, "storage": Storage}
-_BY_NAME: dict[str, type] = {cls.__name__: cls for cls in (*get_args(Command), *get_args(Event))}
-
-
-def dump(record: Command | Event) -> dict[str, Any]:
-    """A command or event as JSON-ready values, its kind under `kind`."""
-    return {"kind": type(record).__name__, **dataclasses.asdict(record)}
-
-
-def load(values: dict[str, Any]) -> Any:
-    """What `dump` made values of.
-
-    Raises:
-        KeyError, TypeError: the values are of no command or event.
-    """
-    kind = _BY_NAME[values["kind"]]
-    return kind(**{name: _load_field(name, value) for name, value in values.items() if name != "kind"})
-
-
-def _load_field(name: str, value: Any) -> Any:
-    if value is None:
-        return None
-    if name in _NESTED:
-        nested = _NESTED[name]
-        return nested(**{key: _load_field(key, item) for key, item in value.items()})
-    if name == "words":
-        return tuple(Word(**word) for word in value)
-    if name in ("chunk_range", "keywords"):
-        return tuple(value)
-    if name == "changes":
-        return {key: _load_field(key, item) for key, item in value.items()}
-    return value

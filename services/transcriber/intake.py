@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from transcriber.audio.decoder import Block, DecodeError, Decoder, ReadAt
 from transcriber.audio.pcm import FRAME_SAMPLES, SAMPLE_RATE, SILENCE_DBFS
 from transcriber.audio.samples import Samples
 from transcriber.chunks import Chunks
+from transcriber.cursors import Messages
 from transcriber.events import (
     Clear,
     Command,
@@ -22,11 +23,12 @@ from transcriber.events import (
     Input,
     Options,
     Probabilities,
+    Recording,
     Rejected,
     Stalled,
     Started,
 )
-from transcriber.spool import Messages, Spool
+from transcriber.spool import Spool
 from transcriber.vad.detector import Detector, DetectorTrack, Frames
 
 _READ_BYTES = 32 << 10
@@ -34,7 +36,7 @@ _BATCH_FRAMES = 32
 """Frames of one track judged in one call: a second of audio."""
 
 _LAST = (Ended, Disconnected, Draining)
-_CUTTING = (Stalled, Finalize, Clear, Rejected, *_LAST)
+_CUTTING = (Stalled, Finalize, Clear, Rejected, *get_args(Recording), *_LAST)
 """Commands before which everything received must be decoded."""
 
 
@@ -82,11 +84,15 @@ class Intake:
         return len(self._tracks)
 
     async def inputs(self) -> AsyncGenerator[Input, None]:
-        """Everything the session hears, in order; ends after the command behind which no audio comes."""
+        """Everything the session hears, in order; ends after the command behind which no audio comes, or where a spool
+        ends to which nothing is added."""
         try:
             while True:
                 self._spool.incoming.clear()
+                await self._spool.have_audio(self._cursor.position)
                 piece = self._cursor.next(_READ_BYTES)
+                if piece is None and self._spool.sealed:
+                    return
                 if piece is None:
                     await self._wait()
                 elif isinstance(piece, Messages):

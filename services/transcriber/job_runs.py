@@ -119,6 +119,8 @@ class JobRuns:
             run.runner.give_up("cancelled")
             run.task.cancel()
         await asyncio.wait((run.task,))
+        if not run.runner.storing:
+            await run.runner.recording.discard()
 
     async def settled(self) -> None:
         """Until what has ended is stored."""

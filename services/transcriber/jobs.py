@@ -67,7 +67,7 @@ class Jobs:
     def options(self, pairs: Sequence[tuple[str, str]]) -> Options:
         """What names and values, as in a query, ask for. Raises FieldError, too."""
         asked = read_query(pairs, OPTIONS)
-        if asked.get("record") == "none":
+        if "none" in (asked.get("record"), self._sessions.limits.record):
             raise JobRefused("invalid_field", "A job yields what is kept of it: `record` can't be none.", "record")
         options = replace(self._defaults, **asked | {"resume": False, "interim_results": False})
         if error := self._sessions.parts.engine.refusal(options):

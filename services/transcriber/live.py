@@ -13,6 +13,7 @@ from transcriber.events import (
     Error,
     Options,
     Reconfigure,
+    Record,
     Rejected,
     Started,
     Status,
@@ -43,6 +44,8 @@ class Limits:
     """Without a message from a client that is connected."""
     messages_per_second: int = 2000
     """Of one connection."""
+    record: Record = "audio+text"
+    """The most that is kept of a session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,7 @@ class Live:
         """Spool a command, unless no more may come."""
         if not self.ended:
             if isinstance(command, Started) and not self.started:
+                command = replace(command, options=command.options.within(self.status.options.record))
                 self.started, self.options = True, command.options
             self.spool.append_command(command)
 

@@ -9,13 +9,12 @@ import contextlib
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from transcriber.audio.decoder import Decoder, ReadAt
 from transcriber.audio.pcm import SAMPLE_RATE, samples_of_ms, seconds
-from transcriber.engines.engine import Engine, EngineError, Job, Recognition, checked
+from transcriber.engines.engine import EngineError, Job, Recognition, checked
 from transcriber.engines.partials import PartialPolicy
-from transcriber.engines.scheduler import Request, Scheduler
+from transcriber.engines.scheduler import Request
 from transcriber.events import (
     Ack,
     Close,
@@ -31,9 +30,10 @@ from transcriber.events import (
     Input,
     Opened,
     OpenUtterance,
-    Options,
     Partial,
     Probabilities,
+    Record,
+    Started,
     Status,
     Storage,
     Tell,
@@ -42,15 +42,13 @@ from transcriber.events import (
 from transcriber.figures import Figures
 from transcriber.gaps import Gaps
 from transcriber.intake import Intake
-from transcriber.metrics import Metrics
-from transcriber.recorder import Recorder
+from transcriber.parts import Parts
 from transcriber.replay import Replay
-from transcriber.session import OpenSpeech, Session, State
+from transcriber.session import Session, State
 from transcriber.spool import Spool
 from transcriber.standing import Standing
-from transcriber.tracing import NoTraces, Traces
 from transcriber.transcript import moved
-from transcriber.vad.detector import Detector
+from transcriber.utterances import OpenSpeech
 
 log = logging.getLogger(__name__)
 
@@ -61,21 +59,7 @@ _STALL_FACTOR = 2
 _PATIENCE = 60
 """Times an utterance's usual deadline, where nobody is connected who waits for its text."""
 _REPAIR_PAUSE_SECONDS = 30
-"""Between two passes over the audio for what the engine failed on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What all runners of a process share."""
-
-    engine: Engine
-    scheduler: Scheduler
-    detector: Detector
-    recorder: Recorder
-    decoder_for: Callable[[Options, ReadAt], Decoder]
-    utterance_deadline_seconds: float = 60
-    metrics: Metrics = field(default_factory=Metrics)
-    traces: Traces = field(default_factory=NoTraces)
+"""Between two attempts at what the engine failed on."""
 
 
 Watch = Callable[[Event], None]
@@ -100,7 +84,10 @@ class Runner:
         """Running partials, by utterance; at most one each."""
         self._heard_at: dict[int, str | None] = {}
         """When utterances began on the wall clock, those without a final."""
-        self._gaps = Gaps(spool, status.session_id, parts.scheduler, self._capabilities, parts.decoder_for)
+        self._gaps = Gaps(spool, status.session_id, parts.scheduler)
+        self.recording = parts.recorder.begin(spool, status, parts.decoder_for)
+        self._record: Record = status.options.record
+        """The least that was asked to be kept, also by a `start` that was refused."""
         self._repairing: asyncio.Task[None] | None = None
         self._repaired_at = -math.inf
         self._engine_works = recovering
@@ -132,6 +119,7 @@ class Runner:
             self._spool.shut(Close(1011, error.code))
             self._figures.closing(error.code)
         finally:
+            self.recording.stop()
             self._figures.over()
 
     @property
@@ -157,6 +145,8 @@ class Runner:
                     self._hear(checked(self._parts.engine, heard, self.session.options))
                     if self.session.state is State.FINISHING:
                         break
+                    if isinstance(heard, Started):
+                        self.recording.start(self.session.options.within(self._record))
                     if isinstance(heard, Probabilities) and heard.track + 1 < self._intake.tracks:
                         continue  # What the session needs of the tracks behind it, it does not know yet.
                     if not self._standing.catching_up:
@@ -170,11 +160,9 @@ class Runner:
                 task.cancel()
             self._repair_gaps(pause_seconds=0)
         duration = seconds(self._intake.samples.end)
-        options = self.session.options
         self.storing = True
-        self._figures.storage = await self._parts.recorder.finish(
-            self._spool, self._status, options, duration, self._hear
-        )
+        options = self.session.options.within(self._record)
+        self._figures.storage = await self.recording.finish(options, duration, self._hear)
 
     def _hear(self, heard: Input) -> None:
         """Tell the session and do what it orders."""
@@ -183,6 +171,8 @@ class Runner:
         self._figures.state(self.session.state)
 
     def _note(self, heard: Input) -> None:
+        if isinstance(heard, Started) and self.session.state is State.WAITING:
+            self._record = heard.options.within(self._record).record
         if isinstance(heard, Disconnected):
             self._figures.disconnected = True
         if isinstance(heard, Probabilities):
@@ -229,11 +219,11 @@ class Runner:
         """Get an utterance's final: from what was told before the process ended, else from the engine."""
         if (result := self._replay.result(utterance.utterance)) is not None:
             if isinstance(result, EngineFailed) and utterance.utterance not in self._replay.late:
-                self._gaps.failed(utterance)
+                request, start = self._final_request(utterance)
+                self._gaps.failed(utterance, request.job, start)
             asyncio.get_running_loop().call_soon(self._settle, result)
             return
-        stop = min(utterance.ceiling, utterance.end + samples_of_ms(self._capabilities.context_after_ms))
-        request, start = self._request(utterance, stop, final=True)
+        request, start = self._final_request(utterance)
         self._pending_samples += len(request.job.samples)
         self._tasks.create_task(self._final(utterance, request, start))
 
@@ -247,7 +237,7 @@ class Runner:
                     self._repair_gaps(pause_seconds=_REPAIR_PAUSE_SECONDS)
         except EngineError as problem:
             self._engine_works = False
-            self._gaps.failed(utterance)
+            self._gaps.failed(utterance, request.job, start)
             self._settle(EngineFailed(utterance.utterance, problem.error))
         finally:
             self._pending_samples -= len(request.job.samples)
@@ -262,8 +252,7 @@ class Runner:
         now = asyncio.get_running_loop().time()
         busy = self._repairing is not None and not self._repairing.done()
         if self._gaps.due and self._engine_works and not busy and now >= self._repaired_at + pause_seconds:
-            deadline = now + self._deadline_seconds
-            attempt = self._gaps.attempt(self._tell, heard=self._intake.judged, deadline=deadline)
+            attempt = self._gaps.attempt(self._tell, deadline=now + self._deadline_seconds)
             self._repairing, self._repaired_at = self._tasks.create_task(attempt), now
 
     def _guess(self) -> None:
@@ -291,6 +280,10 @@ class Runner:
         finally:
             self._guessing.pop(speech.utterance, None)
 
+    def _final_request(self, utterance: CloseUtterance) -> tuple[Request, int]:
+        stop = min(utterance.ceiling, utterance.end + samples_of_ms(self._capabilities.context_after_ms))
+        return self._request(utterance, stop, final=True)
+
     def _request(self, speech: OpenSpeech | CloseUtterance, stop: int, *, final: bool) -> tuple[Request, int]:
         """The job for an utterance with the context that the engine wants, and where its audio begins."""
         samples, session_id = self._intake.samples, self._status.session_id
@@ -312,6 +305,7 @@ class Runner:
         needed = [self.session.needed_from(track) for track in range(self._intake.tracks)]
         oldest = min((judged if start is None else start for start in needed), default=judged)
         self._intake.samples.release(max(0, oldest - before))
+        self.recording.release(self._intake.position_bytes)
         untold = self.session.untold_from
         self._intake.chunks.forget(oldest if untold is None else min(oldest, untold))
 

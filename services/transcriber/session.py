@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
-from transcriber.agreement import LocalAgreement
 from transcriber.audio.pcm import FRAME_SAMPLES, seconds
 from transcriber.events import (
     Clear,
@@ -36,10 +35,15 @@ from transcriber.events import (
     OpenUtterance,
     Options,
     Partial,
+    PauseRecording,
     Probabilities,
     Reason,
     Reconfigure,
+    Recording,
+    RecordingPaused,
+    RecordingResumed,
     Rejected,
+    ResumeRecording,
     SpeechStarted,
     SpeechStopped,
     Stalled,
@@ -47,47 +51,22 @@ from transcriber.events import (
     Status,
     Stored,
     Tell,
-    Transcription,
     Warned,
 )
 from transcriber.in_force import InForce
-from transcriber.transcript import estimate_words
-from transcriber.vad.endpointer import Began, Boundary, Endpointer, Endpointing, Finished
+from transcriber.utterances import OpenSpeech, Utterance, told
+from transcriber.vad.endpointer import Began, Boundary, Endpointer, Endpointing
 
 State = Enum("State", "WAITING LISTENING FINISHING CLOSED")
-
-
-@dataclass(slots=True)
-class _Utterance:
-    number: int
-    turn: int
-    track: int
-    start: int
-    options: Options
-    finished: Finished | None = None
-    result: Hypothesis | EngineFailed | None = None
-    agreement: LocalAgreement = field(default_factory=LocalAgreement)
 
 
 @dataclass(slots=True)
 class _Track:
     endpointer: Endpointer
     turn: int | None = None
-    open: _Utterance | None = None
-    owed: deque[_Utterance] = field(default_factory=deque[_Utterance])
+    open: Utterance | None = None
+    owed: deque[Utterance] = field(default_factory=deque[Utterance])
     """Closed utterances without a told final, oldest first."""
-
-
-@dataclass(frozen=True, slots=True)
-class OpenSpeech:
-    """An utterance that is being spoken."""
-
-    utterance: int
-    track: int
-    start: int
-    floor: int
-    voiced_samples: int
-    options: Options
 
 
 class Session:
@@ -102,6 +81,7 @@ class Session:
         self._tracks: dict[int, _Track] = {}
         self._utterances = self._turns = 0
         self._speech_samples = 0
+        self._paused = False
         self._failure: Error | None = None
         self._close = Close(1000, "complete")
         self._effects: list[Effect] = []
@@ -113,6 +93,8 @@ class Session:
             Finalize: lambda finalize: self._finish_utterances(finalize.at, finalize.reason),
             Clear: self._clear,
             Reconfigure: self._reconfigure,
+            PauseRecording: self._mark,
+            ResumeRecording: self._mark,
             Rejected: self._reject,
             Damaged: self._miss,
             Hypothesis: self._hypothesis,
@@ -165,7 +147,7 @@ class Session:
 
     def _open(self, opened: Opened) -> None:
         self._status = opened.status
-        self._tell(_shown(opened.status))
+        self._tell(opened.status.shown)
 
     def _start(self, started: Started) -> None:
         if self.state is not State.WAITING:
@@ -175,7 +157,7 @@ class Session:
         self.state = State.LISTENING
         self._in_force.start(started.options)
         if self._status and self._status.options != started.options:
-            self._tell(_shown(replace(self._status, options=started.options)))
+            self._tell(replace(self._status, options=started.options).shown)
 
     def _endpointing(self) -> Endpointing:
         return Endpointing(speech_threshold=self.options.speech_threshold, endpointing_ms=self.options.endpointing_ms)
@@ -206,7 +188,7 @@ class Session:
                 self._tell(SpeechStarted(track.turn, number, seconds(boundary.start)))
             self._utterances += 1
             options = self._in_force.at(boundary.start)
-            track.open = _Utterance(self._utterances, track.turn, number, boundary.start, options)
+            track.open = Utterance(self._utterances, track.turn, number, boundary.start, options)
             self._effects.append(OpenUtterance(self._utterances, number, boundary.start, boundary.floor))
             return
         utterance = track.open
@@ -238,6 +220,14 @@ class Session:
         self._in_force.change(reconfigure.changes, reconfigure.at)
         for track in self._tracks.values():
             track.endpointer.configure(self._endpointing())
+
+    def _mark(self, mark: Recording) -> None:
+        """An utterance lies before or behind: its text is kept or not as a whole."""
+        paused = isinstance(mark, PauseRecording)
+        if paused is not self._paused:
+            self._paused = paused
+            self._finish_utterances(mark.at, "finalize")
+            self._tell((RecordingPaused if paused else RecordingResumed)(seconds(mark.at)))
 
     def _reject(self, rejected: Rejected) -> None:
         if rejected.error.close_code is None:
@@ -288,7 +278,7 @@ class Session:
                 if utterance.number == result.utterance and utterance.result is None:
                     utterance.result = result
             while track.owed and track.owed[0].result is not None:
-                self._tell(_told(track.owed.popleft()))
+                self._tell(told(track.owed.popleft()))
 
     def _stored(self, stored: Stored) -> None:
         assert self.state is State.FINISHING and not self.owes
@@ -308,34 +298,3 @@ class Session:
             )
         self._effects.append(self._close)
         self.state = State.CLOSED
-
-
-def _shown(status: Status) -> Status:
-    """A token is for those who asked to resume."""
-    return status if status.options.resume else replace(status, resume_token=None)
-
-
-def _told(utterance: _Utterance) -> Transcription | Failed:
-    """The event that ends an utterance."""
-    finished, result = utterance.finished, utterance.result
-    assert finished is not None and result is not None
-    start, end = seconds(finished.start), seconds(finished.end)
-    if isinstance(result, EngineFailed):
-        cause = f"No text for {start:.3f}-{end:.3f} s: {result.error.message} ({result.error.code})"
-        return Failed(Error("engine_failed", cause), utterance.number, utterance.turn, utterance.track, start, end)
-    words, times = result.words, result.times or "estimated"
-    if words is None:
-        words, times = estimate_words(result.text, finished.voiced), "estimated"
-    return Transcription(
-        utterance=utterance.number,
-        turn=utterance.turn,
-        channel=utterance.track,
-        text=result.text,
-        start=start,
-        end=end,
-        reason=finished.reason,
-        ends_turn=finished.ends_turn,
-        language=result.language,
-        words=words,
-        times=times,
-    )

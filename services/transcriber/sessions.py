@@ -13,8 +13,9 @@ from pathlib import Path
 import transcriber
 from transcriber.events import Disconnected, Draining, Ended, Error, Options, Started, Status, Warned
 from transcriber.live import Admission, Limits, Live
+from transcriber.parts import Parts
 from transcriber.replay import statuses_told
-from transcriber.runner import Parts, Runner, Watch
+from transcriber.runner import Runner, Watch
 from transcriber.session_ids import made_at, new_session_id
 from transcriber.spool import JOB_SUFFIX, Quota, Spool, SpoolDamaged, make_root
 
@@ -63,7 +64,9 @@ class Sessions:
         """Why no session can begin now, or None."""
         if self.draining:
             return Error("draining", "The service is about to stop; connect again to reach another one.")
-        if sum(not live.patient for live in self._live.values()) >= self.limits.sessions:
+        # Sessions that were told their end only wait for the store, which may take long.
+        going_on = (live for live in self._live.values() if not live.patient and live.spool.closed is None)
+        if sum(1 for _ in going_on) >= self.limits.sessions:
             return Error("too_many_sessions", "The service has as many sessions as it may; try again later.")
         if self.parts.scheduler.lag_seconds > self.limits.lag_seconds:
             return Error("overloaded", "The engine can't keep up with the sessions there are; try again later.")
@@ -103,14 +106,14 @@ class Sessions:
         return live
 
     def status(self, options: Options, session_id: str | None = None, *, owner: str = "") -> Status:
-        """What a session is, new or named before; it began when its id was made."""
+        """What a session is, new or named before; it began when its id was made. No more is kept than of any."""
         description = self.parts.engine.description
         return Status(
             session_id=(named := session_id or str(new_session_id())),
             started_at=made_at(named) or "",
             engine=description.engine,
             model=description.model,
-            options=options,
+            options=options.within(self.limits.record),
             max_session_seconds=self.limits.session_seconds,
             version=transcriber.__version__,
             owner=owner,
@@ -139,7 +142,8 @@ class Sessions:
 
     def spool(self, session_id: str) -> Spool:
         """The spool of a session; new, or as a process before this one left it. Raises SpoolDamaged."""
-        return Spool(self.root / session_id, limit_bytes=self.limits.session_bytes, quota=self._quota)
+        pieces, limit = self.parts.recorder.piece_bytes(self.limits.session_bytes), self.limits.session_bytes
+        return Spool(self.root / session_id, limit_bytes=limit, quota=self._quota, piece_bytes=pieces)
 
     def _live_with(self, status: Status, spool: Spool) -> Live:
         age = (datetime.now(UTC) - datetime.fromisoformat(status.started_at)).total_seconds()
@@ -222,6 +226,7 @@ class Sessions:
         if self._tasks:
             log.warning("sessions end without their last texts", extra={"sessions": len(self._tasks)})
             await self.parts.scheduler.close()
+        self.parts.recorder.give_up()
         await self._stored(None)
 
     async def _stored(self, seconds: float | None) -> None:

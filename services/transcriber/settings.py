@@ -104,6 +104,14 @@ class Settings:
         "none", "Encryption asked of S3; none leaves it to the bucket.", one_of=("none", "AES256", "aws:kms")
     )
     s3_kms_key_id: str = _setting("", "Key for S3_SSE=aws:kms: id, ARN or alias; empty is the account's own for S3.")
+    record: str = _setting(
+        "audio+text",
+        "The most that is kept of a session; clients may ask for less.",
+        one_of=("audio+text", "text", "none"),
+    )
+    retention_days: int = _setting(
+        0, "After so many days the service deletes what it has stored; 0 keeps it.", minimum=0, maximum=36_500
+    )
     spool_dir: Path | None = _setting(None, "Folder for sessions that are going on; empty is `spool` in DATA_DIR.")
     endpointing_ms: int = _setting(
         600, "Pause that ends an utterance, where a client says nothing else.", minimum=100, maximum=5000

@@ -1,34 +1,39 @@
 """A session's memory on local disk: three append-only logs that everything else reads with a cursor.
 
-`audio` holds bytes as received; `commands` what audio alone does not determine, each with the byte at which it takes
-effect, and message sizes as runs; `events` what the client is told, numbered by line. What is lost with the process is
-at most what the operating system had not yet written; a torn last line is cut off when the spool is opened again.
+`audio` holds bytes as received, in pieces that can be let go of when they are safe in the store; `commands` what audio
+alone does not determine, each with the byte at which it takes effect, and message sizes as runs; `events` what the
+client is told, numbered by line. What is lost with the process is at most what the operating system had not yet
+written; a torn last line is cut off when the spool is opened again.
 """
 
 import asyncio
 import os
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, TypeGuard
 
-from transcriber.events import Ack, Close, Command, Event, Partial, Suspended, dump, load
-from transcriber.records import Log, RecordCursor, Records, SpoolDamaged, no_space
+from transcriber.cursors import EventCursor, InputCursor, Messages, input_of
+from transcriber.events import (
+    Ack,
+    Close,
+    Command,
+    Event,
+    Partial,
+    PauseRecording,
+    Recording,
+    Suspended,
+)
+from transcriber.notation import dump
+from transcriber.pauses import Pauses
+from transcriber.pieces import Pieces
+from transcriber.records import RecordCursor, Records, SpoolDamaged, no_space
 
 JOB_SUFFIX = ".job"
 """Of a file beside a spool whose session is a job: `jobs` takes it up, and not `sessions`."""
+_BESIDE = "beside-"
 _RUN_MESSAGES = 256
 """A run of equal messages is written at least this often, so that a crash loses little of the count."""
-
-
-@dataclass(frozen=True, slots=True)
-class Messages:
-    """A run of `count` messages of `size` bytes each; the first begins at byte `start`."""
-
-    start: int
-    size: int
-    count: int
 
 
 def make_root(root: Path) -> None:
@@ -65,8 +70,10 @@ class Quota:
 class Spool:
     """One session's logs, and the bells that ring when something is appended."""
 
-    def __init__(self, directory: Path, *, limit_bytes: int, quota: Quota | None = None) -> None:
-        """`quota` is what it shares with the others.
+    def __init__(
+        self, directory: Path, *, limit_bytes: int, quota: Quota | None = None, piece_bytes: int | None = None
+    ) -> None:
+        """`quota` is what it shares with the others; `piece_bytes` how large pieces of audio are that may be let go of.
 
         Raises:
             SpoolDamaged: what is there can't be read; it stays as it is.
@@ -78,7 +85,13 @@ class Spool:
         self._counted_bytes = 0
         """Bytes of it that the quota knows of."""
         self._deleted = self._closed = False
-        self._audio = Log(directory / "audio")
+        self._audio = Pieces(directory, piece_bytes or sys.maxsize)
+        self._beside = {path.name: path.stat().st_size for path in directory.glob(f"{_BESIDE}*")}
+        """Sizes of the files kept beside the logs."""
+        self.pauses = Pauses()
+        """Of the recording, in bytes of audio."""
+        self.fetch: Callable[[int, int], Awaitable[bytes]] | None = None
+        """Gets audio back that was let go of, from one position to another."""
         self._commands = Records(directory / "commands")
         self._events = Records(directory / "events")
         self._run = Messages(0, 0, 0)
@@ -87,14 +100,12 @@ class Spool:
         self.messages = 0
         self.commands_left: list[str] = []
         """Kinds of the commands that were there when the spool was opened, each once."""
-        try:
-            self._survey()
-        except SpoolDamaged:
-            self.close()
-            raise
+        self._survey()
         self._count()
         self.incoming = asyncio.Event()
         """Set when audio or a command was appended; the runner clears it."""
+        self.grown = asyncio.Event()
+        """Set when a piece of audio is whole; the recorder clears it."""
         self.outgoing = asyncio.Event()
         """Set when an event, partial or ack is there to be told, or the session closed; the connection clears it."""
         self.closed: Close | None = None
@@ -111,12 +122,17 @@ class Spool:
     @property
     def size(self) -> int:
         """Bytes on disk."""
+        return self._audio.disk_bytes + sum(self._beside.values()) + self._commands.log.size + self._events.log.size
+
+    @property
+    def _taken_bytes(self) -> int:
+        """All that the session ever appended."""
         return self._audio.size + self._commands.log.size + self._events.log.size
 
     @property
     def full(self) -> bool:
-        """Whether the session has used up the bytes it may keep."""
-        return self.size >= self._limit_bytes
+        """Whether the session has used up the bytes it may send."""
+        return self._taken_bytes >= self._limit_bytes
 
     @property
     def events_told(self) -> int:
@@ -141,18 +157,22 @@ class Spool:
             SpoolFull: the session's limit is reached; nothing was appended.
             OSError: the disk or the quota of all sessions is full, or the disk is broken; nothing was appended.
         """
-        if self.size + len(data) > self._limit_bytes:
+        if self._taken_bytes + len(data) > self._limit_bytes:
             raise SpoolFull
-        if self._quota and self._quota.used_bytes + len(data) > self._quota.limit_bytes:
-            raise no_space()
+        self._ask_quota(len(data))
+        start = self._audio.size
         self._audio.append(data)
         self._count()
+        if self._audio.begun_at >= start:
+            self.grown.set()
         self.incoming.set()
 
     def append_command(self, command: Command, *, byte: int | None = None) -> None:
         """A command, taking effect after the audio received so far, or at an earlier byte that none is behind."""
         self._flush_run()
-        self._commands.append({"byte": self._audio.size if byte is None else byte, **dump(command)})
+        byte = self._audio.size if byte is None else byte
+        self._commands.append({"byte": byte, **dump(command)})
+        self._note(command, byte)
         self._count()
         self.incoming.set()
 
@@ -187,27 +207,83 @@ class Spool:
 
     def shut(self, close: Close, parting: Suspended | None = None) -> None:
         """No event comes any more."""
-        self.closed, self.parting = close, parting
+        self.closed, self.parting, self._ack = close, parting, None
         self.outgoing.set()
 
     def read_audio(self, offset: int, length: int) -> bytes:
-        return self._audio.read(offset, length)
+        """Audio that is here; shorter than `length` only at the end.
 
-    def audio_pieces(self, start: int = 0, piece_bytes: int = 1 << 20) -> Iterator[bytes]:
-        """The audio from `start` to where it ends now."""
-        for offset in range(start, self._audio.size, piece_bytes):
-            yield self._audio.read(offset, piece_bytes)
+        Raises:
+            LetGo: it is not.
+        """
+        read = bytearray()
+        while len(read) < length and (part := self._audio.read(offset + len(read), length - len(read))):
+            read += part
+        return bytes(read)
+
+    def whole_piece(self, start: int) -> tuple[int, int] | None:
+        """Where the piece of audio that begins at `start` begins and ends; None while it may grow."""
+        return self._audio.whole_from(start)
+
+    @property
+    def all_audio_here(self) -> bool:
+        return self._audio.disk_bytes == self._audio.size
+
+    def has_audio(self, position: int) -> bool:
+        """Whether the audio at a position is here."""
+        return self._audio.missing(position) is None
+
+    def release_audio(self, before: int) -> None:
+        """Nobody here needs audio before a position: it is safe, and can be fetched. What was received in a pause of
+        the recording is safe nowhere else, and stays."""
+        self._audio.release(before, self.pauses.ranges)
+        self._count()
+
+    async def have_audio(self, position: int) -> None:
+        """Have the audio at a position here, if it was let go of."""
+        while self.fetch and (missing := self._audio.missing(position)):
+            self._audio.restore(missing[0], await self.fetch(*missing))
+            self._count()
+
+    def put_beside(self, name: str, data: bytes) -> None:
+        """Keep a small file with the logs. Raises OSError, also when the quota of all sessions is full."""
+        self._ask_quota(len(data))
+        (self.directory / f"{_BESIDE}{name}").write_bytes(data)
+        self._beside[f"{_BESIDE}{name}"] = len(data)
+        self._count()
+
+    def read_beside(self, name: str) -> bytes:
+        """Raises OSError."""
+        return (self.directory / f"{_BESIDE}{name}").read_bytes()
+
+    def drop_beside(self, name: str) -> None:
+        self._beside.pop(f"{_BESIDE}{name}", None)
+        (self.directory / f"{_BESIDE}{name}").unlink(missing_ok=True)
+        self._count()
+
+    def _ask_quota(self, more_bytes: int) -> None:
+        if self._quota and self._quota.used_bytes + more_bytes > self._quota.limit_bytes:
+            raise no_space()
+
+    def _note(self, command: Command | Messages, byte: int) -> None:
+        if byte > self._audio.size:
+            raise SpoolDamaged
+        if isinstance(command, Recording):
+            self.pauses.mark(byte, paused=isinstance(command, PauseRecording))
 
     def _survey(self) -> None:
         """What a process before this one left."""
-        cursor = RecordCursor(self._commands)
-        while (record := cursor.next()) is not None:
-            item = _input(record)
-            if record["byte"] > self._audio.size:
-                raise SpoolDamaged
-            self.messages += item.count if isinstance(item, Messages) else 0
-            if record["kind"] not in self.commands_left:
-                self.commands_left.append(record["kind"])
+        try:
+            cursor = RecordCursor(self._commands)
+            while (record := cursor.next()) is not None:
+                item = input_of(record)
+                self.messages += item.count if isinstance(item, Messages) else 0
+                self._note(item, record["byte"])
+                if record["kind"] not in self.commands_left:
+                    self.commands_left.append(record["kind"])
+        except SpoolDamaged:
+            self.close()
+            raise
 
     def _count(self) -> None:
         if self._quota:
@@ -215,11 +291,11 @@ class Spool:
             self._quota.used_bytes += size - self._counted_bytes
             self._counted_bytes = size
 
-    def inputs(self) -> "InputCursor":
+    def inputs(self) -> InputCursor:
         """A cursor at the start of audio and commands."""
         return InputCursor(self._audio, RecordCursor(self._commands))
 
-    def events(self, after: int = 0) -> "EventCursor":
+    def events(self, after: int = 0) -> EventCursor:
         """A cursor behind the event with that number."""
         return EventCursor(RecordCursor(self._events), after)
 
@@ -252,75 +328,3 @@ class Spool:
         if self._quota and self._deleted and self._closed:
             self._quota.used_bytes -= self._counted_bytes
             self._counted_bytes = 0
-
-
-class EventCursor:
-    """Reads numbered events in order, as they are appended."""
-
-    def __init__(self, records: RecordCursor, after: int) -> None:
-        self._records = records
-        self._number = 0
-        self._after = after
-
-    def next(self) -> tuple[int, Event] | None:
-        """The next event with its number, or None when there is none yet."""
-        while (values := self._records.next()) is not None:
-            self._number += 1
-            if self._number > self._after:
-                return self._number, _loaded(values)
-        return None
-
-
-class InputCursor:
-    """Reads audio and commands in the order in which they came: audio up to the next command, then the command."""
-
-    def __init__(self, audio: Log, records: RecordCursor) -> None:
-        self._audio = audio
-        self._records = records
-        self._record: dict[str, Any] | None = None
-        self.position = 0
-        """The byte of audio that is read next."""
-
-    def next(self, limit_bytes: int) -> bytes | Messages | Command | None:
-        """At most `limit_bytes` of audio, or a command that takes effect here, or a run of messages that begins within
-        the limit; None when there is nothing yet."""
-        if self._record is None:
-            self._record = self._records.next()
-        bound = self._audio.size
-        if (record := self._record) is not None:
-            bound = record["byte"]
-            if record["kind"] == "Messages":
-                if bound < self.position + limit_bytes:
-                    self._record = None
-                    return _input(record)
-            elif bound <= self.position:
-                self._record = None
-                return _input(record)
-        data = self._audio.read(self.position, min(limit_bytes, bound - self.position))
-        self.position += len(data)
-        return data or None
-
-
-def _loaded(values: dict[str, Any]) -> Any:
-    try:
-        return load(values)
-    except (AttributeError, KeyError, TypeError, ValueError):
-        raise SpoolDamaged from None
-
-
-def _input(record: dict[str, Any]) -> Messages | Command:
-    """What a record of the commands stands for."""
-    values = dict(record)
-    byte = values.pop("byte", None)
-    if not _is_count(byte):
-        raise SpoolDamaged
-    if values.get("kind") != "Messages":
-        return _loaded(values)
-    size, count = values.get("size"), values.get("count")
-    if not _is_count(size) or not _is_count(count):
-        raise SpoolDamaged
-    return Messages(byte, size, count)
-
-
-def _is_count(value: Any) -> TypeGuard[int]:
-    return isinstance(value, int) and value >= 0

@@ -77,9 +77,12 @@ def task_policy(args: RolesArgs) -> iam.Document:
     place = args.place
     own_tasks = pulumi.Output.concat(place.arn("ecs", "task/"), args.cluster_name, "/*")
     return iam.document(
-        iam.allow(["s3:ListBucket"], [args.bucket_arn]),
+        iam.allow(["s3:ListBucket", "s3:ListBucketMultipartUploads"], [args.bucket_arn]),
         iam.allow(
-            ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
+            [
+                *("s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:ListMultipartUploadParts"),
+                "s3:PutObject",
+            ],
             [pulumi.Output.concat(args.bucket_arn, "/*")],
         ),
         iam.allow(["ecs:UpdateTaskProtection"], [own_tasks]),

@@ -91,7 +91,7 @@ def check_spool(data: bytes) -> None:
     lines = data.splitlines(keepends=True)
     commands = [line for line in lines if b'"byte"' in line]
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "audio").write_bytes(bytes(4096))
+        (Path(folder) / "audio-000000000000000").write_bytes(bytes(4096))
         (Path(folder) / "commands").write_bytes(b"".join(commands))
         (Path(folder) / "events").write_bytes(b"".join(line for line in lines if line not in commands))
         try:

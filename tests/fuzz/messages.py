@@ -11,9 +11,10 @@ from wsproto.events import CloseConnection, Message
 from tests.fuzz.structures import json_lines
 from tests.fuzz.target import Target, joined, numbered
 from tests.transport.raw_client import BINARY, CLOSE, PING, TEXT, close_frame, frame, handshake
-from transcriber.events import Failed, Options, Rejected, dump, load
+from transcriber.events import Failed, Options, Rejected
 from transcriber.hypercorn_http import CheckedHeads
 from transcriber.hypercorn_websocket import MessageBuffer
+from transcriber.notation import dump, load
 from transcriber.wire.fields import MESSAGES
 from transcriber.wire.native import NativeProtocol
 from transcriber.wire.protocol import Accepted, Audio, Handshake, KeepAlive, Refused

@@ -26,8 +26,8 @@ async def break_off(speaker: CheckedClient, service: ServiceProcess, audio: byte
     status = await speaker.hear()
     await speaker.stream(audio)
     await speaker.hear_until("speech_started")
-    spooled = service.data / "spool" / status["session_id"] / "audio"
-    await until(lambda: spooled.stat().st_size == len(audio))
+    spool = service.data / "spool" / status["session_id"]
+    await until(lambda: sum(path.stat().st_size for path in spool.glob("audio-*")) == len(audio))
     speaker.vanish()
     return status
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transcriber.chunks import Chunks
-from transcriber.spool import Messages
+from transcriber.cursors import Messages
 
 NONE = Messages(0, 0, 0)
 

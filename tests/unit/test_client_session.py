@@ -117,12 +117,16 @@ async def test_controls() -> None:
         await session.configure(language="fr", endpointing_ms=300)
         await session.finalize()
         await session.keep_alive()
+        await session.pause_recording()
+        await session.resume_recording()
         await session.finish()
         await read(session)
     assert [json.loads(text) for text in server.conversation.texts[:-1]] == [
         {"type": "configure", "language": "fr", "endpointing_ms": 300},
         {"type": "finalize"},
         {"type": "keep_alive"},
+        {"type": "pause_recording"},
+        {"type": "resume_recording"},
     ]
 
 

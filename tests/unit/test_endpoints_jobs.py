@@ -18,7 +18,7 @@ from transcriber.endpoints.jobs import Owners
 from transcriber.endpoints.jobs import jobs as routes
 from transcriber.job_archive import JobArchive
 from transcriber.jobs import JobLimits, Jobs
-from transcriber.sessions import Limits
+from transcriber.live import Limits
 
 AUDIO = wav(SPEECH)
 WAV = {"Content-Type": "audio/wav"}

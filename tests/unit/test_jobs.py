@@ -17,7 +17,7 @@ from transcriber.events import Ended, Options, Started
 from transcriber.job import FileJob, Record
 from transcriber.job_archive import JobArchive
 from transcriber.jobs import JobLimits, JobRefused, Jobs
-from transcriber.sessions import Limits
+from transcriber.live import Limits
 from transcriber.storage.store import Item, StoreError
 
 AUDIO = wav(SPEECH)

@@ -11,39 +11,23 @@ from typing import Literal
 import pytest
 
 from tests.stage import RAW, SPEECH, until, wav
-from transcriber.events import (
-    Error,
-    Event,
-    Failed,
-    Options,
-    Record,
-    Status,
-    Stored,
-    Transcription,
-    TranscriptionLate,
-    Warned,
-)
-from transcriber.recorder import MAX_TEXT_BYTES, Recorder, collect, prefix
+from transcriber.audio.formats import open_decoder
+from transcriber.events import Event, Options, Record, Status, Stored, Transcription
+from transcriber.growing import PART_BYTES
+from transcriber.recorder import MAX_TEXT_BYTES, Recorder, prefix
+from transcriber.retries import Retries
 from transcriber.spool import Spool
 from transcriber.storage.disk import DiskStore
-from transcriber.storage.store import Item, StoreError, Upload
+from transcriber.storage.store import Item, Part, StoreError, Upload
 
 STATUS = Status("id", "2026-01-02T03:04:05+00:00", "fake", "length", Options(), 3600, "1")
+TEXTS = ["transcript.json", "transcript.srt", "transcript.txt", "transcript.vtt"]
 PLACE = "2026/01/02/20260102T030405Z-id/"
 
 
 def final(utterance: int, text: str, *, channel: int = 0) -> Transcription:
     start = float(utterance)
     return Transcription(utterance, utterance, channel, text, start, start + 0.5, "silence", True, "en", (), "model")
-
-
-def late(utterance: int, text: str) -> TranscriptionLate:
-    return TranscriptionLate(utterance, utterance, 0, text, 1.0, 1.5, "en", (), "model")
-
-
-def gap(utterance: int) -> Failed:
-    start = float(utterance)
-    return Failed(Error("engine_failed", "No text."), utterance, utterance, 0, start, start + 0.5)
 
 
 class RecordingUpload:
@@ -53,9 +37,10 @@ class RecordingUpload:
         self.parts: dict[int, bytes] = {}
         self.aborted = False
 
-    async def put_part(self, number: int, data: bytes) -> None:
+    async def put_part(self, number: int, data: bytes) -> Part:
         await self._store.allow()
         self.parts[number] = data
+        return Part(number, len(data))
 
     async def complete(self) -> Item:
         return await self._store.put(self._key, b"".join(self.parts[number] for number in sorted(self.parts)))
@@ -66,6 +51,8 @@ class RecordingUpload:
 
 class GatedStore:
     """In memory; waits while its gate is closed, and fails as long as it is told to."""
+
+    lasting = None
 
     def __init__(self) -> None:
         self.kept: dict[str, bytes] = {}
@@ -107,7 +94,8 @@ class Finish:
             self.spool.append_event(event)
         if audio:
             self.spool.append_audio(audio)
-        await self.recorder.finish(self.spool, STATUS, options, 4.5, self.told.append)
+        recording = self.recorder.begin(self.spool, STATUS, open_decoder)
+        await recording.finish(options, 4.5, self.told.append)
 
     def kept(self) -> list[str]:
         return sorted(key.removeprefix(PLACE) for key in self.store.kept)
@@ -138,7 +126,7 @@ async def test_everything_is_kept_and_then_told(finish: Finish) -> None:
     }
     assert (stored.full_transcription, stored.duration) == ("One. Two.", 4.5)
     assert (stored.received_bytes, stored.received_messages) == (len(SPEECH), 1)
-    assert finish.kept() == ["audio.wav", "transcript.json", "transcript.srt", "transcript.txt", "transcript.vtt"]
+    assert finish.kept() == ["audio.wav", *TEXTS]
     assert finish.store.kept[PLACE + "transcript.txt"] == b"One.\nTwo.\n"
     transcript = json.loads(finish.store.kept[PLACE + "transcript.json"])
     assert transcript["options"]["sample_rate"] == 16_000
@@ -151,12 +139,8 @@ async def test_everything_is_kept_and_then_told(finish: Finish) -> None:
     ("record", "kept", "state"),
     [
         ("none", [], "none"),
-        ("text", ["transcript.json", "transcript.srt", "transcript.txt", "transcript.vtt"], "stored"),
-        (
-            "audio+text",
-            ["audio.wav", "transcript.json", "transcript.srt", "transcript.txt", "transcript.vtt"],
-            "stored",
-        ),
+        ("text", TEXTS, "stored"),
+        ("audio+text", ["audio.wav", *TEXTS], "stored"),
     ],
 )
 async def test_only_what_may_be_kept(finish: Finish, record: Record, kept: list[str], state: str) -> None:
@@ -168,7 +152,7 @@ async def test_only_what_may_be_kept(finish: Finish, record: Record, kept: list[
 
 async def test_without_audio_there_is_no_recording(finish: Finish) -> None:
     await finish.run()
-    assert finish.kept() == ["transcript.json", "transcript.srt", "transcript.txt", "transcript.vtt"]
+    assert finish.kept() == TEXTS
     assert "audio" not in finish.told[0].storage.locations
 
 
@@ -184,7 +168,7 @@ async def test_a_slow_store_is_waited_for_only_so_long(tmp_path: Path) -> None:
     assert slow.spool.directory.exists()
     slow.store.gate.set()
     await storing
-    assert slow.kept() == ["audio.wav", "transcript.json", "transcript.srt", "transcript.txt", "transcript.vtt"]
+    assert slow.kept() == ["audio.wav", *TEXTS]
     assert len(slow.told) == 1
     assert not slow.spool.directory.exists()
     slow.spool.close()
@@ -195,7 +179,7 @@ async def test_what_can_not_be_stored_stays_in_the_spool_for_the_next_attempt(
     finish: Finish, failure: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     finish.store.failure = failure
-    await finish.run(final(1, "Secret."), audio=SPEECH)
+    await finish.run(final(1, "Secret."), audio=bytes(PART_BYTES + 2))
     assert finish.told[0].storage.state == "failed"
     assert finish.store.uploads[0].aborted
     assert finish.spool.directory.exists()
@@ -203,7 +187,7 @@ async def test_what_can_not_be_stored_stays_in_the_spool_for_the_next_attempt(
     finish.store.failure = None
     await finish.run()
     assert [stored.storage.state for stored in finish.told] == ["failed", "stored"]
-    assert finish.kept() == ["audio.wav", "transcript.json", "transcript.srt", "transcript.txt", "transcript.vtt"]
+    assert finish.kept() == ["audio.wav", *TEXTS]
     assert not finish.spool.directory.exists()
 
 
@@ -243,39 +227,52 @@ async def test_recordings_are_files_that_players_open(
         assert recording.readframes(1 << 30) == SPEECH
 
 
-async def test_where_audio_is_damaged_and_when_it_was_spoken_is_kept(finish: Finish) -> None:
-    spoken = "2026-01-02T03:05:00.000+00:00"
-    warnings = [Warned("audio_damaged", "At 2.000 s.", 2.0), Warned("full_text_too_long", "Long.")]
-    failed = replace(gap(2), heard_at=spoken)
-    for event in (replace(final(1, "One."), heard_at=spoken), failed, late(2, "Two."), *warnings):
-        finish.spool.append_event(event)
-    transcript = collect(finish.spool, STATUS, RAW, 4.5)
-    assert transcript.damages == (2.0,)
-    assert [(line.text, line.heard_at) for line in transcript.ordered] == [("One.", spoken), ("Two.", spoken)]
+async def test_what_fails_for_now_is_tried_until_it_works(tmp_path: Path) -> None:
+    patient = Finish(tmp_path, wait_seconds=0.05)
+    patient.recorder.retries = Retries(first_seconds=0.01)
+    patient.store.failure = StoreError("busy", retryable=True)
+    storing = asyncio.create_task(patient.run(final(1, "One."), audio=SPEECH))
+    await until(lambda: patient.told)
+    assert patient.told[0].storage.state == "pending"
+    patient.store.failure = None
+    await storing
+    assert patient.kept() == ["audio.wav", *TEXTS]
+    patient.spool.close()
 
 
-async def test_a_late_text_fills_its_gap(finish: Finish) -> None:
-    for event in (gap(1), gap(2), final(3, "Three."), late(1, "One.")):
-        finish.spool.append_event(event)
-    transcript = collect(finish.spool, STATUS, RAW, 4.5)
-    assert [(line.utterance, line.text, line.gap) for line in transcript.ordered] == [
-        (1, "One.", None),
-        (2, "", "engine_failed"),
-        (3, "Three.", None),
-    ]
-    assert transcript.text == "One. Three."
+async def test_a_process_that_ends_leaves_what_fails_to_the_next(finish: Finish) -> None:
+    finish.store.failure = StoreError("busy", retryable=True)
+    finish.recorder.give_up()
+    await finish.run(final(1, "One."), audio=SPEECH)
+    assert finish.told[0].storage.state == "failed"
+    assert finish.spool.directory.exists()
 
 
-async def test_errors_that_are_no_gaps_are_no_part_of_the_transcript(finish: Finish) -> None:
-    finish.spool.append_event(Failed(Error("unknown_message", "No.", field="type")))
-    assert collect(finish.spool, STATUS, RAW, 4.5).lines == ()
+@pytest.mark.parametrize("record", ["none", "text"])
+async def test_no_audio_is_sent_that_may_not_be_kept(finish: Finish, record: Record) -> None:
+    recording = finish.recorder.begin(finish.spool, STATUS, open_decoder)
+    recording.start(replace(RAW, record=record))
+    finish.spool.append_audio(SPEECH)
+    await recording.finish(replace(RAW, record=record), 4.5, finish.told.append)
+    assert finish.store.uploads == []
+    assert not any("audio" in key for key in finish.store.kept)
+
+
+def test_pieces_are_large_enough_for_s3_and_few_enough(tmp_path: Path) -> None:
+    class Sending(GatedStore):
+        lasting = True  # type: ignore[assignment]
+
+    recorder = Recorder(Sending())  # type: ignore[arg-type]
+    assert Recorder(GatedStore()).piece_bytes(1 << 40) is None  # type: ignore[arg-type]
+    assert recorder.piece_bytes(4 << 30) == 6 << 20
+    assert (1 << 40) / (recorder.piece_bytes(1 << 40) or 1) < 10_000
 
 
 async def test_the_real_store_takes_it_too(tmp_path: Path) -> None:
     spool, store = Spool(tmp_path / "spool", limit_bytes=1 << 20), DiskStore(tmp_path / "store")
     spool.append_audio(SPEECH)
     told: list[Stored] = []
-    await Recorder(store).finish(spool, STATUS, RAW, 4.5, told.append)
+    await Recorder(store).begin(spool, STATUS, open_decoder).finish(RAW, 4.5, told.append)
     spool.close()
     await store.close()
     (recording,) = (tmp_path / "store").rglob("audio.wav")

@@ -48,12 +48,39 @@ def test_telephone_audio_becomes_a_file(encoding: str, tag: int) -> None:
     assert parser.form == form
 
 
-def test_sizes_of_more_than_4_gib_are_never_wrong() -> None:
-    assert sizes(wav_header(RawFormat("pcm_s16le", 48_000), 5 << 30)) == (0xFFFFFFFF, 0xFFFFFFFF)
-    head = riff(FMT, chunk(b"data", AUDIO))
-    assert sizes(repair_wav(head, 5 << 30)) == (0xFFFFFFFF, 0xFFFFFFFF)
-    # The file is too large, its audio alone is not.
-    assert sizes(wav_header(RawFormat("pcm_s16le", 48_000), 0xFFFFFFF0)) == (0xFFFFFFFF, 0xFFFFFFF0)
+def rf64(stream: bytes) -> tuple[int, int, int]:
+    """The 64-bit sizes: of the file less 8, of its audio, and its samples."""
+    assert (stream[:16], sizes(stream)) == (b"RF64\xff\xff\xff\xffWAVEds64", (0xFFFFFFFF, 0xFFFFFFFF))
+    return struct.unpack_from("<QQQ", stream, 20)
+
+
+def test_more_than_4_gib_of_samples_become_rf64() -> None:
+    header = wav_header(RawFormat("pcm_s16le", 48_000, 2), 5 << 30)
+    assert rf64(header) == (len(header) - 8 + (5 << 30), 5 << 30, (5 << 30) // 4)
+    header = wav_header(RawFormat("mulaw", 8_000), 0xFFFFFFF0)
+    assert rf64(header) == (len(header) - 8 + 0xFFFFFFF0, 0xFFFFFFF0, 0xFFFFFFF0)
+    parser = WavParser()
+    assert parser.feed(header + AUDIO) + parser.end() == AUDIO
+    assert parser.audio_start == len(header)
+
+
+def test_a_wav_file_of_more_than_4_gib_becomes_rf64() -> None:
+    head = riff(FMT, INFO, chunk(b"data", AUDIO, size=0))
+    repaired = repair_wav(head, 5 << 30)
+    longer = len(repaired) - len(head)
+    assert rf64(repaired) == (longer + (5 << 30) - 8, (5 << 30) - head.index(b"data") - 8, 0)
+    assert repaired.endswith(AUDIO)
+    parser = WavParser()
+    assert parser.feed(repaired) + parser.end() == AUDIO
+
+
+def test_a_size_that_is_not_known_yet_is_told_as_such() -> None:
+    head = riff(FMT, chunk(b"data", AUDIO, size=0))
+    for header in (wav_header(RawFormat("mulaw", 8_000), None), repair_wav(head, None)):
+        assert header[:4] == b"RIFF"
+        assert sizes(header) == (0xFFFFFFFF, 0xFFFFFFFF)
+    assert len(repair_wav(head, None)) == len(head)
+    assert au_header(RawFormat("pcm_s16be", 8_000), None)[8:12] == b"\xff" * 4
 
 
 @pytest.mark.parametrize(
@@ -119,6 +146,7 @@ def test_big_endian_samples_become_an_au_file() -> None:
 
 
 @given(st.lists(st.sampled_from([FMT, INFO, b"data", b"RIFF"]) | st.binary(max_size=20)), st.integers(0, 1 << 40))
-def test_whatever_a_head_says_it_keeps_its_length(parts: list[bytes], more_bytes: int) -> None:
+def test_whatever_a_head_says_only_64_bit_sizes_make_it_longer(parts: list[bytes], more_bytes: int) -> None:
     head = b"RIFF\0\0\0\0WAVE" + b"".join(parts)
-    assert len(repair_wav(head, len(head) + more_bytes)) == len(head)
+    repaired = repair_wav(head, len(head) + more_bytes)
+    assert len(repaired) == len(head) + (36 if repaired[:4] == b"RF64" else 0)

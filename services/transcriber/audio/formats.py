@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from transcriber.audio.coding import ENCODINGS, RawFormat, encoding_named
 from transcriber.audio.decoder import Block, DecodeError, Decoder, ReadAt
 from transcriber.audio.libav import FORMS
-from transcriber.audio.mp4 import Mp4Decoder
+from transcriber.audio.mp4 import Mp4Decoder, describes_first
 from transcriber.audio.ogg import OggDemuxer
 from transcriber.audio.pushed import PushedDecoder
 from transcriber.audio.raw import RawDecoder
@@ -14,7 +14,7 @@ from transcriber.audio.repair import au_header, repair_wav, wav_header
 from transcriber.audio.sniffing import MAGIC_BYTES, UNKNOWN, extension_of, sniff, tag_bytes
 from transcriber.audio.threaded import DecodingThreads, ThreadedDecoder
 from transcriber.audio.tracks import MAX_CHANNELS, MAX_TRACKS, SAMPLE_RATES, nothing
-from transcriber.audio.wav import WavDecoder
+from transcriber.audio.wav import WavDecoder, WavParser
 from transcriber.audio.webm import WebmDemuxer
 from transcriber.events import Error, Options
 
@@ -178,11 +178,12 @@ class Finished:
     replaces: int = 0
 
 
-def finish_recording(options: Options, head: bytes, total_bytes: int) -> Finished:
+def finish_recording(options: Options, head: bytes, total_bytes: int | None) -> Finished:
     """What the recording of a stream needs at its end.
 
     Args:
         head: its first bytes: as many as there are up to `wav.MAX_HEADER_BYTES`.
+        total_bytes: None while it is not known.
     """
     form = declared_format(options)
     if form is not None and form.encoding == "pcm_s16be":
@@ -190,5 +191,43 @@ def finish_recording(options: Options, head: bytes, total_bytes: int) -> Finishe
     if form is not None:
         return Finished("wav", wav_header(form, total_bytes))
     if sniff(head) == "wav":
-        return Finished("wav", repair_wav(head, total_bytes), len(head))
+        # A header that ends nowhere in sight is none that could be put right.
+        plain = plain_samples(options, head)
+        header = head[: plain.start] if plain else head
+        return Finished("wav", repair_wav(header, total_bytes), len(header))
     return Finished(extension_of(head))
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A stream of samples as they are: `form` from byte `start` on, behind a header if it has one."""
+
+    form: RawFormat
+    start: int = 0
+
+
+def plain_samples(options: Options, head: bytes) -> Plain | None:
+    """Where samples lie in a stream that begins so; None in those whose audio is coded."""
+    if (form := declared_format(options)) is not None:
+        return Plain(form)
+    if sniff(head) != "wav":
+        return None
+    parser = WavParser()
+    try:
+        parser.feed(head)
+    except DecodeError:
+        return None
+    return None if parser.form is None or parser.audio_start is None else Plain(parser.form, parser.audio_start)
+
+
+def decoded_at_end(options: Options, head: bytes) -> bool:
+    """Whether nothing of a stream that begins so can be decoded before all of it is there, as far as `head` shows."""
+    if declared_format(options) is not None:
+        return False
+    position, name = 0, sniff(head)
+    while name == "mp3" and (tag := tag_bytes(head[position : position + MAGIC_BYTES])):
+        position += tag
+        name = sniff(head[position : position + MAGIC_BYTES])
+    if name == "mp4":
+        return describes_first(head[position:]) is not True
+    return name in ("caf", "avi", "asf")

@@ -63,6 +63,8 @@ class WavParser:
     def __init__(self) -> None:
         self.form: RawFormat | None = None
         """Known before the first audio comes out."""
+        self.audio_start: int | None = None
+        """The byte at which the first audio begins, once it is reached."""
         self._waiting = bytearray()
         self._audio = bytearray()
         self._ended = False
@@ -106,7 +108,9 @@ class WavParser:
 
     def _parse(self) -> Steps:
         yield from self._await(12)
-        if not self._begin_file() and not self._ended:
+        if not self._begin_file():
+            if self._ended:
+                return
             raise unsupported("The bytes are no WAV file.")
         while (yield from self._reach_data()):
             self._in_header = False
@@ -171,6 +175,8 @@ class WavParser:
     def _begin_data(self, size: int) -> None:
         if self.form is None:
             raise unsupported("The WAV file has no 'fmt ' chunk before its audio.")
+        if self.audio_start is None:
+            self.audio_start = self._position
         long = self._long_data_bytes if size == 0xFFFFFFFF else None
         self._data_bytes = size if long is None else long
 

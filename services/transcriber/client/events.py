@@ -127,6 +127,18 @@ class Ack(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingPaused(Event):
+    """From here on nothing is kept."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingResumed(Event):
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Warned(Event):
     code: str
     text: str
@@ -172,6 +184,8 @@ _CLASSES: Mapping[str, type[Event]] = {
     "transcription": Transcription,
     "transcription_late": TranscriptionLate,
     "ack": Ack,
+    "recording_paused": RecordingPaused,
+    "recording_resumed": RecordingResumed,
     "warning": Warned,
     "error": Failed,
     "suspended": Suspended,

@@ -109,6 +109,14 @@ class Session:
         """Ask for what was said so far as a final, now."""
         await self._send_json("finalize")
 
+    async def pause_recording(self) -> None:
+        """Keep nothing of what is sent and said from here on; it is still transcribed for this client."""
+        await self._send_json("pause_recording")
+
+    async def resume_recording(self) -> None:
+        """Keep what is sent and said from here on."""
+        await self._send_json("resume_recording")
+
     async def keep_alive(self) -> None:
         """Say that there will be more audio, while there is none."""
         await self._send_json("keep_alive")

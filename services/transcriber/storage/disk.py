@@ -14,7 +14,7 @@ from typing import BinaryIO, TypeVar
 
 from transcriber.storage.files import TempFolder, link_or_move, sync_folder, write_durably
 from transcriber.storage.keys import RESERVED, parts_of
-from transcriber.storage.store import Conflict, Item, NotFound, StoreError, Upload
+from transcriber.storage.store import Conflict, Item, NotFound, Part, StoreError, Upload
 
 _T = TypeVar("_T")
 
@@ -50,6 +50,10 @@ class DiskStore:
         self._commit = threading.Lock()
         with store_errors("The folder of the store can't be used"):
             self._temp = TempFolder(self._root / TEMP)
+
+    @property
+    def lasting(self) -> None:
+        """What a session has received lies on a disk already: sending it on meanwhile would write it twice."""
 
     def location(self, key: str) -> str:
         return str(self._path(key))
@@ -169,7 +173,7 @@ class _DiskUpload:
         self._folder = folder
         self._move = move
 
-    async def put_part(self, number: int, data: bytes) -> None:
+    async def put_part(self, number: int, data: bytes) -> Part:
         if not 1 <= number <= _MAX_PARTS:
             raise StoreError(f"{number} can't be the number of a part")
 
@@ -182,6 +186,7 @@ class _DiskUpload:
                 temp.unlink(missing_ok=True)
 
         await _in_thread(f"Part {number} of {self._key} was not stored", write)
+        return Part(number, len(data))
 
     async def complete(self) -> Item:
         def join() -> Item:

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
@@ -21,14 +21,12 @@ from transcriber.storage.s3_client import (
     status_of,
     was_retried,
 )
-from transcriber.storage.store import Conflict, Item, StoreError, Upload
+from transcriber.storage.s3_uploads import CHECKSUM, S3Upload, end_abandoned, unfinished
+from transcriber.storage.store import Conflict, Item, Part, StoreError
 
 _T = TypeVar("_T")
 
-CHECKSUM = "CRC32"
-"""What S3 verifies of every object and part on arrival, and keeps with it."""
 _DELETED_AT_ONCE = 1000
-_MAX_PARTS = 10_000
 _CONDITION_FAILED = (HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED)
 _TOKEN = "put"  # noqa: S105 - the name of a metadata field
 
@@ -120,11 +118,29 @@ class S3Store:
             batch = {"Objects": names[first : first + _DELETED_AT_ONCE], "Quiet": True}
             await self._call("Not all was deleted", partial(self._delete, batch))
 
-    async def upload(self, key: str) -> Upload:
+    @property
+    def lasting(self) -> "S3Store":
+        return self
+
+    async def upload(self, key: str) -> S3Upload:
         target = self._target(self._name(key))
         begin = partial(self._client.create_multipart_upload, **target, **self._encryption, ChecksumAlgorithm=CHECKSUM)
         answer = await self._call(f"{key} was not begun", begin)
-        return _S3Upload(key, self._client, {**target, "UploadId": answer["UploadId"]}, self._call)
+        return S3Upload(key, self._client, {**target, "UploadId": answer["UploadId"]}, self._call)
+
+    async def resume(self, key: str, upload_id: str, parts: Iterable[Part]) -> S3Upload:
+        target = self._target(self._name(key)) | {"UploadId": upload_id}
+        return S3Upload(key, self._client, target, self._call, parts)
+
+    async def unfinished(self, prefix: str = "") -> Sequence[tuple[str, str]]:
+        check_prefix(prefix)
+        find = partial(unfinished, self._client, self._bucket, self._prefix + prefix)
+        found = await self._call("Uploads were not listed", find)
+        return [(name.removeprefix(self._prefix), upload_id) for name, upload_id in found]
+
+    async def end(self, key: str, upload_id: str) -> None:
+        target = self._target(self._name(key)) | {"UploadId": upload_id}
+        await self._call(f"The upload of {key} was not ended", partial(end_abandoned, self._client, target))
 
     async def close(self) -> None:
         """Waits for calls that are being made."""
@@ -176,50 +192,3 @@ class S3Store:
         codes = {str(problem.get("Code")) for problem in answer.get("Errors", ())} - {"NoSuchKey"}
         if codes:
             raise StoreError("Not all was deleted", retryable=bool(codes & {"InternalError", "SlowDown"}))
-
-
-_CallIn = Callable[[str, Callable[[], Answer]], Any]
-
-
-class _S3Upload:
-    """A multipart upload; its parts are counted here, so that completing it needs no listing."""
-
-    def __init__(self, key: str, client: Client, target: Answer, call: _CallIn) -> None:
-        self._key = key
-        self._client = client
-        self._target = target
-        self._call = call
-        self._parts: dict[int, Answer] = {}
-        self._sizes: dict[int, int] = {}
-
-    async def put_part(self, number: int, data: bytes) -> None:
-        if not 1 <= number <= _MAX_PARTS:
-            raise StoreError(f"{number} can't be the number of a part")
-        request = {**self._target, "PartNumber": number, "Body": data, "ChecksumAlgorithm": CHECKSUM}
-        failure = f"Part {number} of {self._key} was not stored"
-        answer: Answer = await self._call(failure, partial(self._client.upload_part, **request))
-        part = {"PartNumber": number, "ETag": answer["ETag"]}
-        if checksum := answer.get(f"Checksum{CHECKSUM}"):
-            part[f"Checksum{CHECKSUM}"] = checksum
-        self._parts[number], self._sizes[number] = part, len(data)
-
-    async def complete(self) -> Item:
-        if not self._parts:
-            raise StoreError(f"{self._key} has no parts, or its upload is over")
-        parts = {"Parts": [self._parts[number] for number in sorted(self._parts)]}
-        finish = partial(self._client.complete_multipart_upload, **self._target, MultipartUpload=parts)
-        answer: Answer = await self._call(f"{self._key} was not completed", finish)
-        self._parts.clear()
-        return Item(self._key, sum(self._sizes.values()), answer["ETag"])
-
-    async def abort(self) -> None:
-        self._parts.clear()
-        await self._call(f"{self._key} was not aborted", self._abort)
-
-    def _abort(self) -> Answer:
-        try:
-            return self._client.abort_multipart_upload(**self._target)
-        except ClientError as error:
-            if code_of(error) == "NoSuchUpload":
-                return {}
-            raise

@@ -1,6 +1,6 @@
 """What a store is: bytes under keys, as S3 has them."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,10 +30,20 @@ class Item:
     etag: str
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What is stored of an upload under a number; the rest is the store's own."""
+
+    number: int
+    size: int
+    etag: str = ""
+    checksum: str | None = None
+
+
 class Upload(Protocol):
     """A thing that becomes visible, whole, when it is completed. Parts may come in any order and again."""
 
-    async def put_part(self, number: int, data: bytes) -> None:
+    async def put_part(self, number: int, data: bytes) -> Part:
         """Part `number`, counted from 1; every part but the last at least 5 MiB."""
         ...
 
@@ -42,8 +52,42 @@ class Upload(Protocol):
     async def abort(self) -> None: ...
 
 
+class LastingUpload(Upload, Protocol):
+    """One that outlives the process that began it."""
+
+    @property
+    def upload_id(self) -> str: ...
+
+    async def copy_part(self, number: int, key: str, start: int, length: int) -> Part:
+        """Part `number` from what is stored under `key`, within the store; at least 5 MiB."""
+        ...
+
+
+class Lasting(Protocol):
+    """What a store can do whose uploads outlive the process that began them."""
+
+    async def upload(self, key: str) -> LastingUpload: ...
+
+    async def resume(self, key: str, upload_id: str, parts: Iterable[Part]) -> LastingUpload:
+        """The upload that was begun so, and has these parts."""
+        ...
+
+    async def unfinished(self, prefix: str = "") -> Sequence[tuple[str, str]]:
+        """Key and id of every upload that goes on, of keys that begin with `prefix`."""
+        ...
+
+    async def end(self, key: str, upload_id: str) -> None:
+        """Complete an upload with the parts it has; abort it if it has none, or something is under its key already."""
+        ...
+
+
 class Store(Protocol):
     """Keys are `/`-separated paths without `.` and `..`. Every call raises StoreError when it fails."""
+
+    @property
+    def lasting(self) -> Lasting | None:
+        """Itself, if recordings may be sent while they grow; None where a copy at the end is all there is."""
+        ...
 
     def location(self, key: str) -> str:
         """Where people find what is stored under `key`: a path or a URL."""

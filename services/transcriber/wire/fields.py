@@ -285,6 +285,8 @@ MESSAGES: Mapping[str, Mapping[str, Field]] = {
     "configure": {name: OPTIONS[name] for name in _CHANGEABLE},
     "finalize": {},
     "keep_alive": {},
+    "pause_recording": {},
+    "resume_recording": {},
     "end": {},
 }
 """The JSON messages that a client may send, by type."""

@@ -16,8 +16,12 @@ from transcriber.events import (
     Finalize,
     Options,
     Partial,
+    PauseRecording,
     Reconfigure,
+    RecordingPaused,
+    RecordingResumed,
     Rejected,
+    ResumeRecording,
     SpeechStarted,
     SpeechStopped,
     Started,
@@ -48,6 +52,8 @@ _TYPES: Mapping[type, str] = {
     Transcription: "transcription",
     TranscriptionLate: "transcription_late",
     Ack: "ack",
+    RecordingPaused: "recording_paused",
+    RecordingResumed: "recording_resumed",
     Warned: "warning",
     Failed: "error",
     Suspended: "suspended",
@@ -111,6 +117,10 @@ class NativeProtocol:
                 return Reconfigure(options)
             case "finalize":
                 return Finalize()
+            case "pause_recording":
+                return PauseRecording()
+            case "resume_recording":
+                return ResumeRecording()
             case "end":
                 return Ended()
             case _:

@@ -1,0 +1,87 @@
+"""The transcript that a session's events make."""
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+
+from transcriber.audio.formats import decoded_at_end, plain_samples
+from transcriber.audio.wav import MAX_HEADER_BYTES
+from transcriber.events import (
+    Failed,
+    Options,
+    RecordingPaused,
+    RecordingResumed,
+    Status,
+    Transcription,
+    TranscriptionLate,
+    Warned,
+)
+from transcriber.pauses import SETTLE_SECONDS, Pauses
+from transcriber.spool import Spool
+from transcriber.transcript import Line, Transcript
+
+
+def collect(spool: Spool, status: Status, options: Options, duration: float) -> Transcript:
+    """A late text fills its gap; what was said while the recording was paused is one."""
+    lines: dict[int, Line] = {}
+    damages: list[float] = []
+    pauses = Pauses()
+    cursor = spool.events()
+    while (numbered := cursor.next()) is not None:
+        event = numbered[1]
+        if isinstance(event, Transcription | TranscriptionLate | Failed) and event.utterance is not None:
+            lines[event.utterance] = _line(event, lines.get(event.utterance))
+        elif isinstance(event, Warned) and event.code == "audio_damaged" and event.at is not None:
+            damages.append(event.at)
+        elif isinstance(event, RecordingPaused | RecordingResumed):
+            pauses.mark(event.at, paused=isinstance(event, RecordingPaused))
+    asked = asdict(options)
+    del asked["resume"]
+    return Transcript(
+        session_id=status.session_id,
+        started_at=status.started_at,
+        duration=duration,
+        engine=status.engine,
+        model=status.model,
+        service_version=status.version,
+        options=asked,
+        lines=tuple(map(_hiding(spool, options, pauses), lines.values())),
+        damages=tuple(damages),
+    )
+
+
+def _line(event: Transcription | TranscriptionLate | Failed, before: Line | None) -> Line:
+    """An utterance as an event has it; `before` is what was told of it, if that failed."""
+    if isinstance(event, Failed):
+        start, end = event.start or 0.0, event.end or 0.0
+        number, turn, channel = event.utterance or 0, event.turn or 0, event.channel or 0
+        return Line(number, turn, channel, start, end, "", gap=event.error.code, heard_at=event.heard_at)
+    heard_at = event.heard_at if isinstance(event, Transcription) else before and before.heard_at
+    return Line(
+        event.utterance,
+        event.turn,
+        event.channel,
+        event.start,
+        event.end,
+        event.text,
+        event.language,
+        event.words,
+        event.times,
+        heard_at=heard_at,
+    )
+
+
+def _hiding(spool: Spool, options: Options, pauses: Pauses) -> Callable[[Line], Line]:
+    """What makes gaps of the lines that must not be kept."""
+    if not pauses.ranges:
+        return lambda line: line
+    head = spool.read_audio(0, MAX_HEADER_BYTES)
+    settle = 0.0 if plain_samples(options, head) else SETTLE_SECONDS
+    # Where nothing is decoded before the end, nobody knows what was said in a pause.
+    all_hidden = decoded_at_end(options, head)
+
+    def hidden(line: Line) -> Line:
+        if all_hidden or pauses.touch(line.start, line.end, settle):
+            return replace(line, text="", language=None, words=(), times=None, gap="recording_paused")
+        return line
+
+    return hidden
