@@ -63,7 +63,9 @@ async def _many(service: Container, joinings: Sequence[Joining]) -> tuple[list[H
     process = psutil.Process(service.state["Pid"])
     before, began = sum(process.cpu_times()[:2]), time.monotonic()
     sessions = [
-        asyncio.create_task(stream(service.url, joining.audio, message_ms=100, delay_seconds=delay, grace_seconds=10))
+        asyncio.create_task(
+            stream(service.url, joining.audio, interim=False, message_ms=100, delay_seconds=delay, grace_seconds=10)
+        )
         for joining, delay in zip(joinings, delays, strict=True)
     ]
     await asyncio.sleep(joinings[0].seconds)
