@@ -29,7 +29,6 @@ LARGER: dict[str, str] = {}
 # Modules that are tested under another name: "path of the module": "path of the test, and why".
 TESTED_AS: dict[str, str] = {
     "services/transcriber/endpoints/uploads.py": "tests/unit/test_endpoints_jobs.py, through the routes that take them",
-    "services/transcriber/job_runs.py": "tests/unit/test_jobs.py, through the jobs that run",
     "services/transcriber/hypercorn_http.py": "tests/service/test_transport.py, its rows about requests",
     "services/transcriber/hypercorn_tcp.py": "tests/service/test_transport.py, its rows about connections",
 }

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Coroutine
+from collections import Counter
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,14 +24,15 @@ class _Run:
 
 
 class JobRuns:
-    """In the order in which they came, so many at once. `jobs` are those of this process; what is stored leaves it."""
+    """So many at once, owners in turn. `jobs` are those of this process; what is stored leaves it."""
 
     def __init__(self, sessions: Sessions, archive: JobArchive, jobs: dict[str, FileJob], *, at_once: int) -> None:
         self._sessions = sessions
         self._archive = archive
         self._jobs = jobs
         self._at_once = at_once
-        self._queue: deque[FileJob] = deque()
+        self._queue: list[FileJob] = []
+        """In the order in which they came."""
         self._runs: dict[str, _Run] = {}
         self._storing: set[asyncio.Task[None]] = set()
 
@@ -43,7 +44,12 @@ class JobRuns:
 
     def _start(self) -> None:
         while self._queue and len(self._runs) < self._at_once and not self._sessions.draining:
-            self._run(self._queue.popleft())
+            job = self._in_turn()[0]
+            self._queue.remove(job)
+            self._run(job)
+
+    def _in_turn(self) -> list[FileJob]:
+        return in_turn(self._queue, Counter(self._jobs[job_id].record.owner for job_id in self._runs))
 
     def _run(self, job: FileJob) -> None:
         job.state = "running"
@@ -105,7 +111,7 @@ class JobRuns:
 
     def progress(self, job: FileJob) -> Progress:
         """How far it is."""
-        position = self._queue.index(job) + 1 if job.state == "queued" else None
+        position = self._in_turn().index(job) + 1 if job.state == "queued" else None
         run = self._runs.get(job.id)
         done_seconds, fraction = run.runner.progress if run else (0.0, 0.0)
         return Progress(job.state, job.spool.received_bytes, position, done_seconds, fraction)
@@ -131,3 +137,14 @@ class JobRuns:
         task = asyncio.create_task(work)
         self._storing.add(task)
         task.add_done_callback(self._storing.discard)
+
+
+def in_turn(waiting: Sequence[FileJob], running: Mapping[str | None, int]) -> list[FileJob]:
+    """Those that wait, the next first: of each owner in the order in which they came, and owners by how many jobs they
+    have before it, `running` ones among them. So a thousand files of one hold up no single file of another."""
+    before = Counter(running)
+    turns: dict[str, int] = {}
+    for job in waiting:
+        turns[job.id] = before[job.record.owner]
+        before[job.record.owner] += 1
+    return sorted(waiting, key=lambda job: turns[job.id])
