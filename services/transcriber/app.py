@@ -5,7 +5,7 @@ import logging
 import os
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import cast
 
@@ -99,11 +99,11 @@ class Service:
         metrics.build.info(
             {"version": transcriber.__version__, "engine": description.engine, "model": description.model}
         )
-        metrics.read = lambda: _readings(scheduler, detector, sessions, meter)
         if found := sessions.recover():
             log.warning("taking up unfinished sessions", extra={"sessions": found})
         gate = make_gate(settings, keys, sessions, store)
         jobs = Jobs(sessions, JobArchive(store), defaults=defaults(settings), limits=job_limits(settings))
+        metrics.read = lambda: replace(_readings(scheduler, detector, sessions, meter), file_jobs=jobs.counts)
         if found := jobs.recover():
             log.warning("taking up unfinished jobs", extra={"jobs": found})
         watchers = _watchers(settings, metrics, gate, sessions, Retention(store, settings.retention_days))

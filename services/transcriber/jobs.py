@@ -64,6 +64,12 @@ class Jobs:
         """Of one file."""
         return self._sessions.limits.session_bytes
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many there are of this process that have not ended, by state."""
+        states = [job.state for job in self._jobs.values()]
+        return {state: states.count(state) for state in ("receiving", "queued", "running")}
+
     def options(self, pairs: Sequence[tuple[str, str]]) -> Options:
         """What names and values, as in a query, ask for. Raises FieldError, too."""
         asked = read_query(pairs, OPTIONS)

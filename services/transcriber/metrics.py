@@ -3,8 +3,8 @@ what other parts know of themselves is read when somebody looks."""
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import prometheus_client
@@ -39,6 +39,8 @@ class Readings:
     decoder_cpu_seconds: float = 0.0
     tcp_connections: int = 0
     tcp_refusals: int = 0
+    file_jobs: Mapping[str, int] = field(default_factory=dict[str, int])
+    """By state."""
 
 
 class Metrics:
@@ -184,6 +186,15 @@ class _Reader(Collector):
         yield _total(
             "tcp_refusals", "TCP connections beyond MAX_CONNECTIONS, answered 503 or closed.", now.tcp_refusals
         )
+        files = GaugeMetricFamily(
+            "transcriber_file_jobs",
+            "Files that are not yet done with, by `state`: receiving (of uploads that can be resumed), queued, "
+            "running.",
+            labels=["state"],
+        )
+        for state, count in now.file_jobs.items():
+            files.add_metric([state], count)
+        yield files
         yield _now("spool_bytes", "What sessions that are not yet stored take on the local disk.", now.spool_bytes)
         yield _total("detector_cpu_seconds", "CPU time of the detector's thread.", now.detector_cpu_seconds)
         yield _total(

@@ -78,6 +78,7 @@ async def test_jobs_that_run_wait_or_arrive_go_on_in_the_next_process(tmp_path: 
     jobs.take(unfinished, 0, AUDIO)
     first.engine.gate.clear()
     await until(lambda: first.engine.jobs)
+    assert jobs.counts == {"receiving": 1, "queued": 1, "running": 1}
     await die(first)
     async with House(tmp_path) as second, desk(second) as again:
         assert (second.sessions.recover(), again.recover()) == (0, 3)
