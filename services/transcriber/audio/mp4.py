@@ -1,9 +1,11 @@
 """MP4 and QuickTime: decoded as they come when what describes the audio comes first, else from the spool at the end."""
 
 import struct
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 
-from transcriber.audio.decoder import Block, Decoder
+from transcriber.audio.decoder import Block, Decoder, damaged
+from transcriber.audio.fragments import Fragments
 from transcriber.audio.tracks import nothing
 
 _MAX_HEAD_BYTES = 64 << 10
@@ -37,6 +39,9 @@ class Mp4Decoder:
         self._at_end = at_end
         self._head = b""
         self._decoder: Decoder | None = None
+        self._fragments: Fragments | None = None
+        """Of a stream that is decoded as it comes."""
+        self._pieces: deque[tuple[bytes, bool]] = deque()
 
     @property
     def tracks(self) -> int:
@@ -49,9 +54,24 @@ class Mp4Decoder:
             if first is None:
                 return
             self._decoder = self._streaming() if first else self._at_end()
+            self._fragments = Fragments() if first else None
             data, self._head = self._head, b""
-        async for block in self._decoder.decode(data):
+        self._pieces.extend(self._fragments.feed(data) if self._fragments else [(data, False)])
+        async for block in self._decoded(self._decoder):
             yield block
+
+    async def _decoded(self, decoder: Decoder) -> AsyncIterator[Block]:
+        if not self._pieces:
+            # What it has told as lost, it goes on behind.
+            self._pieces.append((b"", False))
+        while self._pieces:
+            data, lost = self._pieces.popleft()
+            if lost:
+                self._pieces.appendleft((b"", False))
+            async for block in decoder.decode(data):
+                yield block
+            if lost:
+                raise damaged()
 
     async def flush(self) -> Block:
         return await self._decoder.flush() if self._decoder else nothing()
@@ -59,6 +79,10 @@ class Mp4Decoder:
     async def close(self) -> AsyncIterator[Block]:
         """A file of which only the head has come holds no audio."""
         if self._decoder is not None:
+            if self._fragments:
+                self._pieces.extend(self._fragments.end())
+            async for block in self._decoded(self._decoder):
+                yield block
             async for block in self._decoder.close():
                 yield block
 

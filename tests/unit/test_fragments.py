@@ -1,0 +1,92 @@
+"""Fragments that are found again."""
+
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.corpus import RECIPES, encoded
+from tests.decoding import cut, decoded, opened
+from transcriber.audio.fragments import Fragments
+
+FRAGMENTED = ("mp4 fragmented", "mp4 opus fragmented")
+
+
+def box(kind: bytes, content: bytes = b"") -> bytes:
+    return struct.pack(">I4s", 8 + len(content), kind) + content
+
+
+def fragment(number: int, size: int = 200) -> bytes:
+    return box(b"moof", box(b"mfhd", struct.pack(">II", 0, number)) + box(b"traf")) + box(
+        b"mdat", bytes([number]) * size
+    )
+
+
+HEAD = box(b"ftyp", b"iso5") + box(b"moov", bytes(40))
+STREAM = HEAD + b"".join(fragment(number) for number in range(1, 6))
+
+
+def passed(stream: bytes, size: int = 0) -> tuple[bytes, list[int]]:
+    """What comes out, and where something is lost."""
+    fragments, out, lost = Fragments(), b"", list[int]()
+    pieces = [piece for data in cut(stream, size) for piece in fragments.feed(data)]
+    for data, is_lost in [*pieces, *fragments.end()]:
+        out += data
+        lost += [len(out)] * is_lost
+    return out, lost
+
+
+@pytest.mark.parametrize("name", [name for name, recipe in RECIPES.items() if recipe.demuxer == "mov"])
+@pytest.mark.parametrize("size", [0, 1, 100])
+def test_what_is_whole_is_left_alone(name: str, size: int) -> None:
+    assert passed(encoded(name), size) == (encoded(name), [])
+
+
+def test_a_box_that_is_cut_short_is_filled_up() -> None:
+    at = STREAM.index(bytes([2]) * 200)
+    out, lost = passed(STREAM[: at + 50] + STREAM[at + 150 :])
+    assert out == STREAM[: at + 50] + bytes([2]) * 50 + bytes(100) + STREAM[at + 200 :]
+    assert lost == [at + 200]
+
+
+def test_what_is_inserted_between_fragments_is_left_out() -> None:
+    at = STREAM.index(fragment(3))
+    assert passed(STREAM[:at] + b"anything" * 20 + STREAM[at:]) == (STREAM, [at])
+
+
+def test_a_fragment_whose_description_is_damaged_is_left_out() -> None:
+    at = STREAM.index(fragment(3))
+    broken = bytearray(STREAM)
+    broken[at + 24 : at + 28] = b"\xff\xff\xff\xff"
+    out, lost = passed(bytes(broken))
+    assert (out, lost) == (STREAM.replace(fragment(3), b""), [at])
+
+
+def test_little_makes_no_more_of_itself() -> None:
+    huge = struct.pack(">I4s", 0xFFFFFFF0, b"mdat")
+    for stream in (HEAD + fragment(1) + huge + bytes(50) + fragment(2), HEAD + (fragment(1, 2)[:-2] + b"") * 500):
+        out, _ = passed(stream)
+        assert len(out) <= 2 * len(stream)
+
+
+@given(data=st.data(), size=st.sampled_from([1, 7, 16, 100]))
+def test_cuts_change_nothing_whatever_comes(data: st.DataObject, size: int) -> None:
+    stream = bytearray(STREAM)
+    for _ in range(data.draw(st.integers(0, 5))):
+        start = data.draw(st.integers(0, len(stream)))
+        stream[start : start + data.draw(st.integers(0, 60))] = data.draw(st.binary(max_size=60))
+    whole = passed(bytes(stream))
+    assert passed(bytes(stream), size) == whole
+    assert len(whole[0]) <= 2 * len(stream)
+
+
+@pytest.mark.parametrize("name", FRAGMENTED)
+@pytest.mark.parametrize("size", [0, 1, 1000])
+async def test_behind_missing_bytes_it_goes_on(name: str, size: int) -> None:
+    stream = encoded(name, 4.0)
+    middle, length = len(stream) // 2, len(stream) // 50
+    broken = stream[:middle] + stream[middle + length :]
+    samples, lost = await decoded(opened(broken), cut(broken, size))
+    assert lost >= 1
+    assert samples.shape[1] > 3.3 * 16_000
