@@ -24,6 +24,25 @@ demo: .venv/.local-stamp ## Start the service, stream a recording of real speech
 run: .venv/.local-stamp ## Run the service on HOST and PORT (127.0.0.1:8080) until Ctrl-C
 	@$(BIN)/transcriber serve
 
+# Running it on AWS: one environment, ENV=dev or ENV=prod (docs/infrastructure.md)
+
+ENV ?= dev
+export PULUMI_SKIP_UPDATE_CHECK ?= true
+
+.PHONY: preview
+preview: .venv-stacks/.stamp ## Say what `make up` would change in ENV; changes nothing
+	pulumi preview --stack $(ENV) $(ARGS)
+
+.PHONY: up
+up: .venv-stacks/.stamp ## Bring ENV up on AWS, then see that it runs what was built, and transcribes; ARGS=--yes asks nothing
+	pulumi stack select --create $(ENV)
+	pulumi up --stack $(ENV) $(ARGS)
+	$(STACKS_BIN)/python -m stacks.environment.verify $(ENV)
+
+.PHONY: down
+down: .venv-stacks/.stamp ## Take ENV down, with what a failed `make up` left; says what is kept
+	$(STACKS_BIN)/python -m stacks.environment.teardown $(ENV)
+
 # Working on it
 
 .PHONY: setup

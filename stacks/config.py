@@ -24,6 +24,10 @@ _PATTERNS = {
         "is an image by its digest, such as python:3.12-slim-bookworm@sha256:...",
     ),
     "key": (re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[\w-]+"), "is the ARN of a key, not of an alias"),
+    "origins": (
+        re.compile(r"https?://[\w.:-]+(,https?://[\w.:-]+)*"),
+        "is a list such as https://app.example.com,https://example.com",
+    ),
     "parameter": (re.compile(r"(/[\w.-]+){1,15}"), "is the whole name of an SSM parameter, such as /transcriber/dev/x"),
     "token": (re.compile(r"[\w.:-]{1,64}"), "is letters, digits and ._:- only, up to 64"),
 }
@@ -96,8 +100,16 @@ class Config:
         "",
         like="parameter",
     )
+    token_secret_parameter: str = _key(
+        "SSM SecureString that tokens are signed with; /transcriber/<environment>/token-secret if empty.",
+        "",
+        like="parameter",
+    )
     openai_key_parameter: str = _key(
         "SSM SecureString with OpenAI's key; /transcriber/<environment>/openai-api-key if empty.", "", like="parameter"
+    )
+    allowed_origins: str = _key(
+        "Origins of web pages that may use the service, separated by commas.", "", like="origins"
     )
     secrets_key_arn: str = _key("KMS key of these parameters; empty is the account's own for SSM.", "", like="key")
 
@@ -130,6 +142,11 @@ class Config:
         return self.api_keys_parameter or f"/transcriber/{self.environment}/api-keys"
 
     @property
+    def token_secret(self) -> str:
+        """The name of the parameter."""
+        return self.token_secret_parameter or f"/transcriber/{self.environment}/token-secret"
+
+    @property
     def openai_key(self) -> str:
         """The name of the parameter."""
         return self.openai_key_parameter or f"/transcriber/{self.environment}/openai-api-key"
@@ -137,6 +154,17 @@ class Config:
     def named(self, part: str = "") -> str:
         """The name of a thing of this environment in the account."""
         return f"transcriber-{self.environment}" + (f"-{part}" if part else "")
+
+
+def own(values: Mapping[str, Any]) -> dict[str, str]:
+    """Of all that a Pulumi program is given, or its file has, the values of this namespace by key."""
+    prefix = f"{NAMESPACE}:"
+    return {key.removeprefix(prefix): _text(value) for key, value in values.items() if key.startswith(prefix)}
+
+
+def _text(value: object) -> str:
+    """As Pulumi gives a program what YAML takes for something else."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def parse(environment: str, values: Mapping[str, str]) -> Config:

@@ -1,13 +1,12 @@
 """What every stack's program begins with: its configuration, and the account and region that it runs in."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 from pulumi.runtime.config import CONFIG, get_config_env
 
-from stacks.config import NAMESPACE, Config, ConfigError, parse
+from stacks.config import NAMESPACE, Config, ConfigError, own, parse
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,15 +30,10 @@ def config() -> Config:
     """
     environment = pulumi.get_stack()
     try:
-        return parse(environment, _own({**get_config_env(), **CONFIG.get()}))
+        return parse(environment, own({**get_config_env(), **CONFIG.get()}))
     except ConfigError as wrong:
         lines = "\n".join(f"  {NAMESPACE}:{problem}" for problem in wrong.problems)
         raise pulumi.RunError(f"Pulumi.{environment}.yaml has mistakes:\n{lines}") from None
-
-
-def _own(values: Mapping[str, str]) -> dict[str, str]:
-    prefix = f"{NAMESPACE}:"
-    return {key.removeprefix(prefix): str(value) for key, value in values.items() if key.startswith(prefix)}
 
 
 def place() -> Place:

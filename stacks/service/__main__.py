@@ -72,6 +72,7 @@ task = task_definition(
         bucket=recordings.name,
         host=alb.host,
         log_group=log_group.name,
+        proxies=network.vpc_cidr,
     )
 )
 service = fargate_service(

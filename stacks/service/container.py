@@ -34,9 +34,11 @@ def metrics_namespace(config: Config) -> str:
     return f"Transcriber/{config.environment}"
 
 
-def environment(config: Config, *, bucket: str, host: str, region: str) -> dict[str, str]:
-    """Settings of the service, by the names it has for them; the others keep its defaults."""
+def environment(config: Config, *, bucket: str, host: str, proxies: str, region: str) -> dict[str, str]:
+    """Settings of the service, by the names it has for them; the others keep its defaults. `host` is what clients ask
+    for it by, `proxies` the network that the load balancer is in."""
     settings = {
+        "ALLOWED_HOSTS": host,
         "AWS_REGION": region,
         "DRAIN_SECONDS": str(config.timing.drain_seconds),
         "EMF_NAMESPACE": metrics_namespace(config),
@@ -50,7 +52,10 @@ def environment(config: Config, *, bucket: str, host: str, region: str) -> dict[
         "PORT": str(PORT),
         "S3_BUCKET": bucket,
         "SPOOL_DIR": SPOOL_DIR,
+        "TRUSTED_PROXIES": proxies,
     }
+    if config.allowed_origins:
+        settings["ALLOWED_ORIGINS"] = config.allowed_origins
     if config.openai_model:
         settings["OPENAI_MODEL"] = config.openai_model
     return dict(sorted(settings.items()))
@@ -58,7 +63,7 @@ def environment(config: Config, *, bucket: str, host: str, region: str) -> dict[
 
 def secret_parameters(config: Config) -> dict[str, str]:
     """By the name of the setting, the SSM parameter that holds it."""
-    secrets = {"API_KEYS": config.api_keys}
+    secrets = {"API_KEYS": config.api_keys, "TOKEN_SECRET": config.token_secret}
     if config.engine == "openai":
         secrets["OPENAI_API_KEY"] = config.openai_key
     return secrets

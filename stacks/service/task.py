@@ -25,6 +25,7 @@ class TaskArgs:
     bucket: pulumi.Output[str]
     host: pulumi.Output[str]
     log_group: pulumi.Output[str]
+    proxies: pulumi.Output[str]
 
 
 def task_definition(args: TaskArgs, opts: pulumi.ResourceOptions | None = None) -> aws.ecs.TaskDefinition:
@@ -56,15 +57,15 @@ def _containers(args: TaskArgs) -> pulumi.Output[str]:
     secrets = {setting: parameters.arn(place, name) for setting, name in container.secret_parameters(config).items()}
 
     def define(values: list[str]) -> str:
-        image, bucket, host, log_group = values
+        image, bucket, host, log_group, proxies = values
         defined = container.definition(
             config,
             image=image,
             log_group=log_group,
             region=place.region,
-            environment=container.environment(config, bucket=bucket, host=host, region=place.region),
+            environment=container.environment(config, bucket=bucket, host=host, proxies=proxies, region=place.region),
             secrets=secrets,
         )
         return json.dumps([defined])
 
-    return pulumi.Output.all(args.image, args.bucket, args.host, args.log_group).apply(define)
+    return pulumi.Output.all(args.image, args.bucket, args.host, args.log_group, args.proxies).apply(define)

@@ -17,14 +17,19 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text()
 
 def _environment(environment: str, **changes: str) -> dict[str, str]:
     config = config_of(environment, **changes)
-    secrets = dict.fromkeys(container.secret_parameters(config), "x")
-    return {**container.environment(config, bucket="a-bucket", host="a.example", region="us-east-1"), **secrets}
+    secrets = dict.fromkeys(container.secret_parameters(config), "x" * 32)
+    given = container.environment(
+        config, bucket="a-bucket", host="a.example.com", proxies="10.0.0.0/16", region="us-east-1"
+    )
+    return {**given, **secrets}
 
 
 @pytest.mark.parametrize("environment", ["dev", "prod"])
 @pytest.mark.parametrize("engine", ["openai", "local"])
 def test_service_takes_the_environment_that_it_is_given(environment: str, engine: str) -> None:
-    given = _environment(environment, engine=engine, openai_model="gpt-transcribe")
+    given = _environment(
+        environment, engine=engine, openai_model="gpt-transcribe", allowed_origins="https://a.example.com"
+    )
     settings = Settings.from_environment(given)
     foreign = {"AWS_REGION"}
     assert set(given) - {field.name.upper() for field in fields(Settings)} == foreign

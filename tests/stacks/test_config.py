@@ -1,6 +1,8 @@
 """The settings of an environment: what they may be, and how mistakes are told."""
 
+import re
 from collections.abc import Mapping
+from dataclasses import MISSING, fields
 
 import pytest
 import yaml
@@ -75,6 +77,10 @@ def test_all_mistakes_are_told_at_once() -> None:
             "secrets_key_arn: is the ARN of a key, not of an alias",
         ),
         (
+            {"allowed_origins": "app.example.com"},
+            "allowed_origins: is a list such as https://app.example.com,https://example.com",
+        ),
+        (
             {"base_image": "python:3.12"},
             "base_image: is an image by its digest, such as python:3.12-slim-bookworm@sha256:...",
         ),
@@ -100,6 +106,7 @@ def test_defaults_follow_from_the_rest() -> None:
     config = parse("dev", _values(domain="a.example.com"))
     assert (config.zones, config.zone, config.images) == (2, "a.example.com", "dev")
     assert (config.api_keys, config.openai_key) == ("/transcriber/dev/api-keys", "/transcriber/dev/openai-api-key")
+    assert config.token_secret == "/transcriber/dev/token-secret"
     assert config.named("x") == "transcriber-dev-x"
 
 
@@ -133,3 +140,21 @@ def test_committed_files_hold_no_secret_and_name_their_account(environment: str)
     assert set(document) == {"config"}, "neither salt nor key of a secrets provider"
     assert document["config"]["aws:allowedAccountIds"] == ["123456789012"]
     assert document["config"]["aws:defaultTags"]["tags"]["environment"] == environment
+
+
+def _rows() -> list[str]:
+    """What the documentation has for the settings, in their order."""
+    rows: list[str] = []
+    for item in fields(Config):
+        if item.name != "environment":
+            limits = item.metadata["limits"]
+            bounds = f"{limits['minimum']:,} to {limits['maximum']:,}" if limits else ""
+            values = ", ".join(f"`{value}`" for value in item.metadata["one_of"]) or bounds
+            default = "" if item.default in (MISSING, "") else f"`{item.default}`"
+            rows.append(f"| `{item.name}` | {default} | {values} | {item.metadata['help']} |")
+    return rows
+
+
+def test_settings_are_documented_as_they_are() -> None:
+    text = (ROOT / "docs/infrastructure.md").read_text()
+    assert re.findall(r"^\| `[a-z][a-z0-9_]+` \|.*\|.*\|.*\|$", text, re.MULTILINE) == _rows(), "\n".join(_rows())

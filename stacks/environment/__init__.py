@@ -1,0 +1,1 @@
+"""The environment: five stacks as five resources of the root project."""

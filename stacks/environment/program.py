@@ -1,0 +1,40 @@
+"""The root project's program: previews the five stacks, says what each would do, and makes a resource of each."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pulumi
+
+from stacks import program
+from stacks.contract import Stack
+from stacks.environment.nested import Elsewhere, Failed, Nested
+from stacks.environment.plan import Plan, describe, pending
+from stacks.environment.resource import NestedStack
+
+AT_ONCE = 3
+
+
+def declare(root: Path) -> None:
+    """Raises RunError at the first stack that can't be previewed, with how to go on."""
+    environment = program.config().environment
+    plans = _previews(root, environment)
+    after = pending({stack: plan.changes for stack, plan in plans.items()})
+    previous: list[pulumi.Resource] = []
+    for stack, plan in plans.items():
+        if pulumi.runtime.is_dry_run():
+            pulumi.log.info(describe(stack, plan, after[stack]))
+        options = pulumi.ResourceOptions(depends_on=previous)
+        resource = NestedStack(stack.value, environment, plan.changes, after[stack], options)
+        pulumi.export(stack.value, resource.outputs)
+        previous = [resource]
+
+
+def _previews(root: Path, environment: str) -> dict[Stack, Plan]:
+    """A few at once: none changes anything."""
+    stacks = tuple(Nested(root, stack, environment) for stack in Stack)
+    try:
+        with Elsewhere(root, environment) as elsewhere, ThreadPoolExecutor(AT_ONCE) as pool:
+            plans = [pool.submit(stack.preview, elsewhere) for stack in stacks]
+            return {stack.stack: plan.result() for stack, plan in zip(stacks, plans, strict=True)}
+    except Failed as failed:
+        raise pulumi.RunError(f"{failed}\nMend it, then go on with: pulumi up -s {environment}") from None

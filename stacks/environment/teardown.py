@@ -1,0 +1,83 @@
+"""Takes an environment down, also what a failed `up` left: `python -m stacks.environment.teardown dev`."""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from stacks.config import Config
+from stacks.contract import Stack
+from stacks.environment.files import config_of
+from stacks.environment.nested import Failed, Nested
+from stacks.environment.resource import tell
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def kept(config: Config) -> list[str]:
+    """What stays in the account."""
+    return [
+        "the secrets in SSM",
+        f"revisions of the task definition {config.named()}",
+        "the state of the stacks, which are empty from then on",
+    ]
+
+
+def confirmed(config: Config, answer: Callable[[str], str]) -> bool:
+    """Whether somebody who was asked wants it; only what is protected is asked about."""
+    if not config.protected:
+        return True
+    wanted = f"take down {config.environment}"
+    return answer(f"{config.environment} is protected. Type `{wanted}` to go on: ").strip() == wanted
+
+
+def protections(config: Config) -> str:
+    return (
+        f"{config.environment} is protected: set transcriber:protected to false in Pulumi.{config.environment}.yaml "
+        "and bring it up once, so that bucket, registry and load balancer may be deleted. What was recorded goes with "
+        "them."
+    )
+
+
+def take_down(root: Path, environment: str) -> None:
+    """The root's resources first, which knows what it made; then whatever is left in the five, last to first.
+
+    Raises:
+        Failed: with what is wrong.
+    """
+    for stack in reversed(Stack):
+        nested = Nested(root, stack, environment)
+        left = nested.resources()
+        if left:
+            tell(f"{stack}: {len(left)} resources are left")
+            nested.destroy(tell)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="teardown", description=__doc__)
+    parser.add_argument("environment")
+    environment = parser.parse_args(arguments).environment
+    config = config_of(ROOT, environment)
+    if not confirmed(config, input):
+        return _say("nothing was taken down")
+    if config.protected:
+        return _say(protections(config))
+    root = subprocess.run(["pulumi", "destroy", "--yes", "--stack", environment], cwd=ROOT, check=False)  # noqa: S603, S607
+    try:
+        take_down(ROOT, environment)
+    except Failed as failed:
+        return _say(str(failed))
+    if root.returncode:
+        return _say("the root stack could not be taken down: see above")
+    sys.stdout.write("Kept:\n" + "".join(f"  {what}\n" for what in kept(config)))
+    return 0
+
+
+def _say(problem: str) -> int:
+    sys.stderr.write(f"teardown: {problem}\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

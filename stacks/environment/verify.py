@@ -1,0 +1,128 @@
+"""After an `up`: whether what was built is what runs, and transcribes. `python -m stacks.environment.verify dev`."""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import boto3
+from botocore.config import Config as BotoConfig
+from botocore.exceptions import BotoCoreError, ClientError
+
+from stacks.contract import Stack
+from stacks.environment import ecs
+from stacks.environment.files import settings_of
+from stacks.environment.nested import Nested
+
+ROOT = Path(__file__).resolve().parents[2]
+CLIP, SPOKEN = ROOT / "demo/lj001.wav", ROOT / "demo/lj001.txt"
+SHARE_HEARD = 0.8
+"""Of the words that are spoken in the clip, how many must be in its transcript."""
+WAIT_SECONDS, AGAIN_SECONDS = 120, 5
+"""For ECS to end a deployment whose tasks are well."""
+SMOKE_SECONDS = 180
+
+
+def client(root: Path, environment: str) -> ecs.Client:
+    """For ECS in the environment's region. Answers or fails within seconds."""
+    region = settings_of(root, environment)["config"]["aws:region"]
+    limits = BotoConfig(connect_timeout=5, read_timeout=15, retries={"total_max_attempts": 2})
+    connect = cast("Callable[..., ecs.Client]", boto3.client)
+    return connect("ecs", region_name=region, config=limits)
+
+
+def stopped_reasons(root: Path, environment: str) -> list[str]:
+    """Why tasks stopped, or why that can't be told."""
+    cluster = Nested(root, Stack.CLUSTER, environment).outputs().get("cluster_name", "")
+    service = ecs.Service(cluster, _service_name(Nested(root, Stack.SERVICE, environment)))
+    if not service.name:
+        return []
+    try:
+        return ecs.stopped_reasons(client(root, environment), service)
+    except (BotoCoreError, ClientError) as problem:
+        return [f"(ECS does not tell why tasks stopped: {problem})"]
+
+
+def _service_name(stack: Nested) -> str:
+    """Also of one that was made and did not get well: it has no outputs yet."""
+    made = [each["outputs"] for each in stack.resources() if each["type"] == "aws:ecs/service:Service"]
+    return str(made[0].get("name", "")) if made else ""
+
+
+def deployment(ask: Callable[[], list[str]], *, wait_seconds: float, again_seconds: float) -> list[str]:
+    """What is wrong, asked until nothing is or the time is over."""
+    until = time.monotonic() + wait_seconds
+    while (problems := ask()) and time.monotonic() < until:
+        time.sleep(again_seconds)
+    return problems
+
+
+def share_heard(spoken: str, text: str) -> float:
+    """Of the different words that were spoken, how many are in the text."""
+    wanted, heard = _words(spoken), _words(text)
+    return len(wanted & heard) / len(wanted)
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"[a-z']+", text.lower()))
+
+
+def transcribe(url: str) -> tuple[int, str]:
+    """Send the demo's clip through the public door, as a client would; the exit code and the text."""
+    command = [sys.executable, "-m", "transcriber", "stream", "--url", url, "--no-record", str(CLIP)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=SMOKE_SECONDS, check=False, cwd=ROOT)  # noqa: S603
+    return done.returncode, done.stdout if done.returncode == 0 else done.stderr
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="verify", description=__doc__)
+    parser.add_argument("environment")
+    environment = parser.parse_args(arguments).environment
+    outputs = Nested(ROOT, Stack.SERVICE, environment).outputs()
+    if not outputs:
+        return _say(f"{environment} is not deployed")
+    problems = _wrong(environment, outputs)
+    if problems:
+        reasons = stopped_reasons(ROOT, environment)
+        return _say("\n".join([*problems, *(f"  stopped: {reason}" for reason in reasons)]))
+    sys.stdout.write(f"{outputs['service_name']} runs {outputs['image_digest']}\n")
+    return _smoke(outputs["websocket_url"])
+
+
+def _wrong(environment: str, outputs: dict[str, Any]) -> list[str]:
+    asked = client(ROOT, environment)
+    service = ecs.Service(outputs["cluster_name"], outputs["service_name"])
+
+    def ask() -> list[str]:
+        return ecs.problems(
+            asked, service, task_definition=outputs["task_definition_arn"], digest=outputs["image_digest"]
+        )
+
+    return deployment(ask, wait_seconds=WAIT_SECONDS, again_seconds=AGAIN_SECONDS)
+
+
+def _smoke(url: str) -> int:
+    if "TRANSCRIBER_API_KEY" not in os.environ:
+        sys.stdout.write("TRANSCRIBER_API_KEY is not set: the service will refuse a client without a key\n")
+    code, text = transcribe(url)
+    if code:
+        return _say(f"{url} did not transcribe the demo (exit code {code}):\n{text}")
+    share = share_heard(SPOKEN.read_text(), text)
+    if share < SHARE_HEARD:
+        return _say(f"{url} heard {share:.0%} of the demo's words:\n{text}")
+    sys.stdout.write(f"{url} heard {share:.0%} of the demo's words\n")
+    return 0
+
+
+def _say(problem: str) -> int:
+    sys.stderr.write(f"verify: {problem}\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

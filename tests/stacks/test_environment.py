@@ -1,0 +1,243 @@
+"""The environment at the root: what a plan says, what is wrong after a deployment, what is asked before a teardown."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from stacks.contract import Stack
+from stacks.environment import ecs, verify
+from stacks.environment.plan import Plan, describe, pending
+from stacks.environment.resource import StackProvider
+from stacks.environment.teardown import confirmed, kept, protections
+from stacks.network import zones
+from stacks.service import rollout
+from tests.stacks.recording import DIGEST, ROOT, config_of
+
+URN = "urn:pulumi:dev::transcriber-network::awsx:ec2:Vpc$aws:ec2/vpc:Vpc::transcriber-dev"
+
+
+def _plan(*operations: str) -> Plan:
+    plan = Plan()
+    for operation in operations:
+        plan.step(operation, "aws:ec2/vpc:Vpc", URN)
+    return plan
+
+
+# What a preview found
+
+
+def test_plan_counts_what_changes() -> None:
+    plan = _plan("create", "same", "read", "create-replacement", "replace", "delete-replaced")
+    assert plan.changes == 2
+    assert describe(Stack.NETWORK, plan, []).splitlines() == [
+        "network: 1 to create, 1 to replace",
+        "  + aws:ec2/vpc:Vpc transcriber-dev",
+        "  +- aws:ec2/vpc:Vpc transcriber-dev",
+    ]
+
+
+def test_plan_without_changes_says_so() -> None:
+    assert describe(Stack.ECR, _plan("same"), []) == "ecr: no changes"
+
+
+def test_plan_leaves_out_what_is_nothing_in_an_account() -> None:
+    plan = Plan()
+    plan.step("create", "pulumi:providers:aws", URN)
+    plan.step("create", "pulumi:pulumi:Stack", URN)
+    assert plan.changes == 0
+
+
+def test_dependents_of_what_changes_are_marked() -> None:
+    after = pending({Stack.NETWORK: 1, Stack.ECR: 0, Stack.ALB: 0, Stack.CLUSTER: 0, Stack.SERVICE: 0})
+    assert after == {
+        Stack.NETWORK: [],
+        Stack.ECR: [],
+        Stack.ALB: ["network"],
+        Stack.CLUSTER: [],
+        Stack.SERVICE: ["network", "alb"],
+    }
+    assert describe(Stack.ALB, _plan(), after[Stack.ALB]) == (
+        "alb: no changes (may change more: it is previewed with what network is now)"
+    )
+
+
+def test_nothing_pending_marks_nothing() -> None:
+    assert not any(pending(dict.fromkeys(Stack, 0)).values())
+
+
+def test_errors_are_told_without_colours() -> None:
+    plan = Plan()
+    plan.error("<{%reset%}>\x1b[31mno such thing\x1b[0m\n")
+    assert plan.errors == ["no such thing"]
+
+
+# A stack as a resource
+
+CLEAN: dict[str, Any] = {"changes": 0, "after": [], "drift": []}
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "changes"),
+    [
+        (CLEAN, CLEAN, False),
+        (CLEAN, {**CLEAN, "changes": 2}, True),
+        (CLEAN, {**CLEAN, "after": ["network"]}, True),
+        ({**CLEAN, "drift": ["update aws:ec2/vpc:Vpc it"]}, CLEAN, True),
+    ],
+)
+def test_stack_is_brought_up_when_something_is_pending(
+    before: dict[str, Any], now: dict[str, Any], changes: bool
+) -> None:
+    assert StackProvider().diff("network/dev", before, now).changes is changes
+
+
+# What ECS says afterwards
+
+TASK = "arn:aws:ecs:us-east-1:123456789012:task-definition/transcriber-dev:7"
+EARLIER = "arn:aws:ecs:us-east-1:123456789012:task-definition/transcriber-dev:6"
+SERVICE = ecs.Service("transcriber-dev", "transcriber-dev-0a1b2c3")
+
+
+class Ecs:
+    """Answers as ECS does."""
+
+    def __init__(
+        self,
+        *,
+        deployment: Mapping[str, Any] | None = None,
+        running: list[str] | None = None,
+        stopped: list[dict[str, Any]] | None = None,
+        services: list[dict[str, Any]] | None = None,
+    ) -> None:
+        primary = {"status": "PRIMARY", "taskDefinition": TASK, "rolloutState": "COMPLETED", **(deployment or {})}
+        self._services = [{"status": "ACTIVE", "deployments": [primary]}] if services is None else services
+        digests = [DIGEST] if running is None else running
+        self._tasks = {
+            "RUNNING": [{"containers": [{"name": "transcriber", "imageDigest": digest}]} for digest in digests],
+            "STOPPED": stopped or [],
+        }
+
+    def describe_services(self, **_: Any) -> Mapping[str, Any]:
+        return {"services": self._services}
+
+    def list_tasks(self, **request: Any) -> Mapping[str, Any]:
+        status = request["desiredStatus"]
+        return {"taskArns": [f"{status}/{number}" for number in range(len(self._tasks[status]))]}
+
+    def describe_tasks(self, **request: Any) -> Mapping[str, Any]:
+        status = request["tasks"][0].partition("/")[0]
+        return {"tasks": self._tasks[status]}
+
+
+def _problems(client: Ecs) -> list[str]:
+    return ecs.problems(client, SERVICE, task_definition=TASK, digest=DIGEST)
+
+
+def test_nothing_is_wrong_when_all_tasks_run_the_image() -> None:
+    assert _problems(Ecs(running=[DIGEST, DIGEST])) == []
+
+
+@pytest.mark.parametrize(
+    ("client", "problem"),
+    [
+        (Ecs(services=[]), "there is no service transcriber-dev-0a1b2c3 in transcriber-dev"),
+        (Ecs(services=[{"status": "INACTIVE", "deployments": []}]), "there is no service"),
+        (Ecs(services=[{"status": "ACTIVE", "deployments": []}]), "there is no deployment"),
+        (Ecs(deployment={"taskDefinition": EARLIER}), f"the deployment was rolled back: {EARLIER} runs and not {TASK}"),
+        (
+            Ecs(deployment={"rolloutState": "FAILED", "rolloutStateReason": "tasks failed to start"}),
+            "the deployment is FAILED: tasks failed to start",
+        ),
+        (Ecs(deployment={"rolloutState": "IN_PROGRESS"}), "the deployment is IN_PROGRESS: no reason is given"),
+        (Ecs(running=[]), "no task runs"),
+        (Ecs(running=[DIGEST, "sha256:old"]), f"a task runs sha256:old and not {DIGEST}"),
+    ],
+)
+def test_what_is_wrong_is_told(client: Ecs, problem: str) -> None:
+    assert _problems(client)[0].startswith(problem)
+
+
+def test_reasons_of_stopped_tasks_are_told_once_and_newest_first() -> None:
+    stopped = [
+        {"stoppedAt": "2026-01-01T00:00:00Z", "stoppedReason": "CannotPullContainerError", "containers": []},
+        {
+            "stoppedAt": "2026-01-01T00:01:00Z",
+            "stoppedReason": "Essential container in task exited",
+            "containers": [{"name": "transcriber", "exitCode": 2, "reason": "OutOfMemoryError"}],
+        },
+        {
+            "stoppedAt": "2026-01-01T00:00:30Z",
+            "stoppedReason": "Essential container in task exited",
+            "containers": [{"name": "transcriber", "exitCode": 0}],
+        },
+    ]
+    assert ecs.stopped_reasons(Ecs(stopped=stopped), SERVICE) == [
+        "Essential container in task exited",
+        "transcriber: OutOfMemoryError",
+        "transcriber: exit code 2",
+        "CannotPullContainerError",
+    ]
+    assert ecs.stopped_reasons(Ecs(), SERVICE) == []
+
+
+def test_a_deployment_is_waited_for() -> None:
+    answers = iter([["the deployment is IN_PROGRESS"], []])
+    assert verify.deployment(lambda: next(answers), wait_seconds=60, again_seconds=0) == []
+
+
+def test_what_stays_wrong_is_told_when_the_time_is_over() -> None:
+    assert verify.deployment(lambda: ["no task runs"], wait_seconds=0, again_seconds=0) == ["no task runs"]
+
+
+def test_the_demo_is_recognized_by_its_words() -> None:
+    spoken = verify.SPOKEN.read_text()
+    assert verify.share_heard(spoken, spoken.upper()) == 1
+    assert verify.share_heard("one two three four", "Three, four!") == 0.5
+    assert verify.share_heard(spoken, "nothing of it") < verify.SHARE_HEARD
+
+
+def test_a_service_that_is_not_there_does_not_transcribe() -> None:
+    code, said = verify.transcribe("ws://127.0.0.1:1/ws")
+    assert (code, "127.0.0.1" in said) == (4, True)
+
+
+# Before something is taken away
+
+
+def test_what_is_protected_is_asked_about() -> None:
+    asked: list[str] = []
+
+    def answer(text: str, question: str) -> str:
+        asked.append(question)
+        return text
+
+    prod, dev = config_of("prod"), config_of("dev")
+    assert confirmed(dev, lambda question: answer("", question))
+    assert not asked
+    assert not confirmed(prod, lambda question: answer("yes", question))
+    assert confirmed(prod, lambda question: answer("take down prod\n", question))
+    assert len(asked) == 2
+    assert "transcriber:protected" in protections(prod)
+
+
+def test_what_stays_is_said() -> None:
+    assert any("SSM" in what for what in kept(config_of("dev")))
+
+
+def test_zones_in_use_are_not_given_up() -> None:
+    assert zones.problem(3, 2) is None
+    assert zones.problem(2, 2) is None
+    assert "zones_used to 2" in str(zones.problem(2, 3))
+
+
+def test_a_deployment_that_was_taken_back_is_a_failure() -> None:
+    assert rollout.problem(TASK, TASK, ["anything"]) is None
+    told = str(rollout.problem(TASK, EARLIER, ["tasks failed to start", "registered 1 target"]))
+    assert told.splitlines()[1:] == ["  tasks failed to start", "  registered 1 target"]
+    assert "rolled back" in told
+
+
+def test_root_project_is_where_its_files_are() -> None:
+    assert (ROOT / "Pulumi.yaml").is_file()
+    assert (ROOT / "__main__.py").is_file()
