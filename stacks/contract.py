@@ -123,13 +123,16 @@ def whole_name(stack: Stack, environment: str) -> str:
 
 
 def _refuse_missing(stack: str, names: list[str]) -> None:
-    """Raises RunError unless this is a preview or all outputs are there. StackReference alone would tell it only to
-    resources that wait for it, when others are made already."""
-    if pulumi.runtime.is_dry_run():
-        return
-    there = deployed(stack)
+    """Raises RunError unless all outputs are there, or this is a preview and the stack was never deployed. A reference
+    alone would tell it only to resources that wait for it, when others are made already."""
+    try:
+        there = deployed(stack)
+    except Exception:
+        # Pulumi tells of the failed question itself, in place of what is raised here.
+        pulumi.log.error(f"There is no stack {stack}, which this one reads: bring the environment up at the root.")
+        raise
     missing = [name for name in names if name not in there]
-    if missing:
+    if missing and not pulumi.runtime.is_dry_run():
         raise pulumi.RunError(
             f"{stack} has no output {', '.join(missing)}. Bring the whole environment up (pulumi up at the root), "
             "or that stack first."

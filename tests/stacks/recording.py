@@ -20,6 +20,12 @@ ROOT = Path(__file__).parent.parent.parent
 ACCOUNT, REGION = "123456789012", "us-east-1"
 DIGEST = "sha256:" + "5" * 64
 ZONES = "abcdef"
+PARAMETERS = {
+    f"/transcriber/{environment}/{name}": "SecureString"
+    for environment in ("dev", "prod")
+    for name in ("api-keys", "openai-api-key", "token-secret")
+} | {"/transcriber/dev/plain": "String"}
+"""What SSM has, by name."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +84,9 @@ class Cloud(mocks.Mocks):
         self.calls.append((args.token, dict(args.args)))
         if args.token == "pulumi:pulumi:readStackOutputs":
             return {"name": args.args["name"], "outputs": dict(self._deployed.get(args.args["name"], {}))}
-        if args.args.get("name") in self._missing:
-            raise Exception("invoking aws:ssm/getParameter:getParameter: ParameterNotFound: ")
+        if args.token == "aws:ssm/getParametersByPath:getParametersByPath":
+            names = [name for name in PARAMETERS if name not in self._missing and name.startswith(args.args["path"])]
+            return {**args.args, "names": names, "types": [PARAMETERS[name] for name in names]}
         return {**args.args, **ANSWERS[args.token](args.args)}
 
 
@@ -88,7 +95,6 @@ ANSWERS = {
     "aws:index/getRegion:getRegion": lambda _: {"region": REGION},
     "aws:index/getPartition:getPartition": lambda _: {"partition": "aws"},
     "aws:route53/getZone:getZone": lambda _: {"zoneId": "Z0123456789ABCDEFGHIJ"},
-    "aws:ssm/getParameter:getParameter": lambda _: {"type": "SecureString", "value": "AQICAHi..."},
     "aws:ecr/getAuthorizationToken:getAuthorizationToken": lambda _: {"userName": "AWS", "password": "a-password"},
     "aws:ecr/getImage:getImage": lambda asked: {"imageDigest": asked["imageDigest"]},
     "aws:ecs/getService:getService": lambda asked: {

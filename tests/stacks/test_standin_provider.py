@@ -283,6 +283,16 @@ def test_a_parameter_keeps_its_value_from_who_does_not_decrypt(tmp_path: Path) -
     assert _ask(tmp_path, "ssm/getParameter:getParameter", name="/app/key")["value"] == "very secret"
 
 
+def test_parameters_of_a_folder_are_listed_and_keep_their_values(tmp_path: Path) -> None:
+    cloud = Cloud.at(tmp_path)
+    for name in ("/app/key", "/app/other", "/app/inner/key", "/apple/key"):
+        cloud.outside("parameters", name, {"type": "SecureString", "value": "very secret"})
+    listed = _ask(tmp_path, "ssm/getParametersByPath:getParametersByPath", path="/app/", withDecryption=False)
+    assert listed["names"] == ["/app/key", "/app/other"]
+    assert "very secret" not in listed["values"]
+    assert _ask(tmp_path, "ssm/getParametersByPath:getParametersByPath", path="/gone")["names"] == []
+
+
 @pytest.mark.parametrize(
     ("function", "args", "code"),
     [

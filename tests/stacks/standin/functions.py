@@ -115,6 +115,23 @@ def _parameter(question: Question) -> Inputs:
     return {"id": name, "arn": arn, "type": found["type"], "version": 1, "value": value, **insecure}
 
 
+def _parameters(question: Question) -> Inputs:
+    """Those right in a folder: what is not there is no error."""
+    folder = question.args["path"].rstrip("/")
+    names = [
+        name for name in sorted(question.account.outside.get("parameters", {})) if name.rpartition("/")[0] == folder
+    ]
+    asked = [Question(question.account, {**question.args, "name": name}, None, question.caller) for name in names]
+    found = [_parameter(one) for one in asked]
+    return {
+        "id": folder,
+        "names": names,
+        "arns": [one["arn"] for one in found],
+        "types": [one["type"] for one in found],
+        "values": [one["value"] for one in found],
+    }
+
+
 def _zone(question: Question) -> Inputs:
     wanted = (question.args.get("zoneId"), (question.args.get("name") or "").rstrip("."))
     zones: dict[str, Any] = question.account.outside.get("zones", {})
@@ -209,6 +226,7 @@ FUNCTIONS: dict[str, Function] = {
     "aws:ecr/getImages:getImages": Function(_images, "ecr:ListImages"),
     "aws:ecs/getService:getService": Function(_service, "ecs:DescribeServices"),
     "aws:ssm/getParameter:getParameter": Function(_parameter, "ssm:GetParameter"),
+    "aws:ssm/getParametersByPath:getParametersByPath": Function(_parameters, "ssm:GetParametersByPath"),
     "aws:route53/getZone:getZone": Function(_zone, "route53:ListHostedZones"),
     "aws:ec2/getManagedPrefixList:getManagedPrefixList": Function(_prefix_list, "ec2:DescribeManagedPrefixLists"),
     "aws:ec2/getPrefixList:getPrefixList": Function(_prefix_list, "ec2:DescribePrefixLists"),
