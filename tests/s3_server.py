@@ -37,12 +37,15 @@ class S3Server:
         for name, value in self.environment.items():
             patch.setenv(name, value)
 
-    def make_bucket(self) -> str:
-        """The name of a new one."""
+    def make_bucket(self, *, versions: bool = False) -> str:
+        """The name of a new one, which may keep versions."""
         name = f"bucket-{next(_NUMBERS)}"
         # The store itself makes no buckets.
         create = self.client.create_bucket  # type: ignore[attr-defined]
         create(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+        if versions:
+            keep = self.client.put_bucket_versioning  # type: ignore[attr-defined]
+            keep(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
         return name
 
 

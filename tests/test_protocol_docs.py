@@ -251,7 +251,8 @@ def _codes() -> Iterator[tuple[str, str]]:
 def test_every_code_is_documented() -> None:
     documented = {*_rows("Errors"), *re.findall(r"^### `(\w+)`$", TEXT, re.MULTILINE)}
     documented |= {code for cells in _rows_of_refusals() for code in re.findall(r"`(\w+)`", cells[0])}
-    documented |= set(re.findall(r"`(\w+)`", (ROOT / "docs" / "http.md").read_text().split("\n## Errors\n")[1]))
+    for page in ("http.md", "sessions.md"):
+        documented |= set(re.findall(r"`(\w+)`", (ROOT / "docs" / page).read_text().split("\n## Errors\n")[1]))
     assert {(code, module) for code, module in _codes() if code not in documented} == set()
 
 

@@ -99,7 +99,8 @@ def _serve(arguments: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, _end)
     _limit_threads()
     from transcriber import logs, server
-    from transcriber.app import create_app, make_certificate, make_shutdown, transport_limits
+    from transcriber.app import create_app, make_shutdown, transport_limits
+    from transcriber.entrance import make_certificate
     from transcriber.settings import Settings, SettingsError
     from transcriber.tls import CertificateError
 

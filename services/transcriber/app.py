@@ -3,11 +3,10 @@
 import asyncio
 import logging
 import os
-import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 from quart import Quart
 
@@ -18,9 +17,15 @@ from transcriber.audio.formats import open_decoder
 from transcriber.audio.metered import CpuMeter, MeteredDecoder
 from transcriber.audio.threaded import DecodingThreads
 from transcriber.auth import Gate
+from transcriber.catalogue import Catalogue
 from transcriber.emf import EmfReporter
+from transcriber.endings import Endings
 from transcriber.endpoints import guard
+from transcriber.endpoints.description import PATH as DESCRIPTION
+from transcriber.endpoints.description import description
 from transcriber.endpoints.jobs import Owners, jobs
+from transcriber.endpoints.sessions import Archive
+from transcriber.endpoints.sessions import sessions as kept_sessions
 from transcriber.endpoints.status import status
 from transcriber.endpoints.stream import stream
 from transcriber.endpoints.tokens import tokens
@@ -28,17 +33,15 @@ from transcriber.enforcement import enforce, sweep_tokens
 from transcriber.engines.engine import Engine, EngineError
 from transcriber.engines.scheduler import Scheduler
 from transcriber.engines.whisper_models import ModelError
+from transcriber.entrance import make_gate, make_keys, make_outbox
 from transcriber.events import Options, Record
 from transcriber.hypercorn_config import Limits as TransportLimits
 from transcriber.hypercorn_tcp import TcpConnection
 from transcriber.job_archive import JobArchive
 from transcriber.jobs import JobLimits, Jobs
-from transcriber.key_ring import KeyRing
 from transcriber.live import Limits
 from transcriber.metrics import Metrics, Readings, watch_loop
 from transcriber.parts import Parts
-from transcriber.perimeter import Perimeter, read_hosts, read_networks, read_origins
-from transcriber.quotas import Quotas
 from transcriber.recorder import Recorder
 from transcriber.retention import Retention
 from transcriber.sessions import Sessions
@@ -46,7 +49,6 @@ from transcriber.settings import Settings
 from transcriber.shutdown import EcsTask, Shutdown
 from transcriber.storage.disk import DiskStore
 from transcriber.storage.store import Store, StoreError
-from transcriber.tls import Certificate
 from transcriber.tracing import NoTraces, Traces
 from transcriber.vad.silero import SileroDetector
 from transcriber.wire.native import NativeProtocol
@@ -54,6 +56,8 @@ from transcriber.wire.protocol import WireProtocol
 
 log = logging.getLogger(__name__)
 
+OPEN_PATHS = frozenset({DESCRIPTION, "/metrics"})
+"""Need no key; metrics ask for one by themselves."""
 UNUSABLE = (EngineError, ModelError, StoreError, ImportError, OSError, ValueError)
 """What making the parts raises when settings can't be used here; the message is for whoever set them."""
 
@@ -85,6 +89,7 @@ class Service:
         detector = await asyncio.to_thread(SileroDetector)
         store = await asyncio.to_thread(make_store, settings)
         metrics, meter = Metrics(), CpuMeter()
+        outbox = make_outbox(settings, metrics)
         parts = Parts(
             engine=engine,
             scheduler=scheduler,
@@ -94,6 +99,7 @@ class Service:
             utterance_deadline_seconds=settings.utterance_deadline_seconds,
             metrics=metrics,
             traces=make_traces(settings),
+            endings=Endings(Catalogue(store), outbox, finals=settings.webhook_finals == "true"),
         )
         sessions = Sessions(parts, settings.spool_root, limits(settings))
         metrics.build.info(
@@ -106,7 +112,9 @@ class Service:
         metrics.read = lambda: replace(_readings(scheduler, detector, sessions, meter), file_jobs=jobs.counts)
         if found := jobs.recover():
             log.warning("taking up unfinished jobs", extra={"jobs": found})
-        watchers = _watchers(settings, metrics, gate, sessions, Retention(store, settings.retention_days))
+        retention = Retention(store, settings.retention_days)
+        watchers = _watchers(settings, metrics, gate, sessions)
+        watchers += background(retention.run(), *([outbox.run()] if outbox is not None else []))
         return cls(engine, scheduler, detector, store, sessions, jobs, gate, watchers)
 
     async def stop(self) -> None:
@@ -160,13 +168,16 @@ def _add_routes(app: Quart, settings: Settings, service: Callable[[], Service]) 
     def permitted(options: Options) -> Options:
         return gate().permitted(guard.caller(), options, service().engine.description.model)
 
-    guard.install(app, gate, refused=refused, open_paths=frozenset({"/metrics"}))  # which asks for a key itself
+    guard.install(app, gate, refused=refused, open_paths=OPEN_PATHS)
     protocols: dict[str, Callable[[], WireProtocol]] = {"/ws": lambda: NativeProtocol(defaults(settings))}
     app.register_blueprint(stream(lambda: service().sessions, protocols, gate))
     owners = Owners(lambda: guard.caller().owner or None, lambda: gate().begin_job(guard.caller()), permitted)
     app.register_blueprint(jobs(lambda: service().jobs, owners, transport_limits(settings).body_seconds))
     app.register_blueprint(status(lambda: service().sessions.draining, lambda: service().sessions.parts.metrics, gate))
     app.register_blueprint(tokens(gate))
+    app.register_blueprint(description())
+    archive = Archive(lambda: service().store, lambda: service().sessions)
+    app.register_blueprint(kept_sessions(archive))
 
 
 def defaults(settings: Settings) -> Options:
@@ -223,50 +234,18 @@ def make_traces(settings: Settings) -> Traces:
     return OtelTraces(settings.otel_exporter_otlp_endpoint, settings.otel_service_name, transcriber.__version__)
 
 
-def make_keys(settings: Settings) -> KeyRing | None:
-    """The API keys; None where everybody may come in.
-
-    Raises:
-        KeysError: they can't be used.
-    """
-    return KeyRing(settings.api_keys, settings.api_keys_file) if settings.keyed else None
+def background(*work: Coroutine[Any, Any, None]) -> tuple[asyncio.Task[None], ...]:
+    """Tasks that go on until they are cancelled."""
+    return tuple(map(asyncio.create_task, work))
 
 
-def make_gate(settings: Settings, keys: KeyRing | None, sessions: Sessions, store: Store) -> Gate:
-    """What lets in clients."""
-    perimeter = Perimeter(
-        anonymous=keys is None,
-        open_to_all=settings.allow_anonymous == "true",
-        hosts=read_hosts(settings.listed("allowed_hosts")),
-        origins=read_origins(settings.listed("allowed_origins")),
-        proxies=read_networks(settings.listed("trusted_proxies")),
-    )
-    quotas = Quotas(sessions.running, sessions.audio_seconds)
-    sessions.on_over = lambda live: quotas.used(live.status.owner, live.audio_seconds())
-    secret = settings.token_secret.encode() or secrets.token_bytes(32)
-    return Gate(perimeter, keys, secret, quotas, store)
-
-
-def make_certificate(settings: Settings) -> Certificate | None:
-    """What the service shows of itself; None where it speaks no TLS.
-
-    Raises:
-        CertificateError: it can't be used.
-    """
-    if settings.tls_cert_file and settings.tls_key_file:
-        return Certificate(settings.tls_cert_file, settings.tls_key_file)
-    return None
-
-
-def _watchers(
-    settings: Settings, metrics: Metrics, gate: Gate, sessions: Sessions, retention: Retention
-) -> tuple[asyncio.Task[None], ...]:
-    watching = [watch_loop(metrics), enforce(gate, sessions), retention.run()]
+def _watchers(settings: Settings, metrics: Metrics, gate: Gate, sessions: Sessions) -> tuple[asyncio.Task[None], ...]:
+    watching = [watch_loop(metrics), enforce(gate, sessions)]
     if settings.keyed:
         watching.append(sweep_tokens(gate))
     if settings.emf_namespace:
         watching.append(EmfReporter(metrics, settings.emf_namespace).run(settings.emf_seconds))
-    return tuple(map(asyncio.create_task, watching))
+    return background(*watching)
 
 
 def _metered(

@@ -3,7 +3,8 @@
 import os
 import shutil
 
-from transcriber.app import UNUSABLE, make_certificate, make_engine, make_keys, make_store
+from transcriber.app import UNUSABLE, make_engine, make_store
+from transcriber.entrance import make_certificate, make_keys
 from transcriber.settings import Settings
 
 

@@ -62,6 +62,21 @@ class Figures:
         self.disconnected = False
         """Whether the client went without a word."""
         self.storage: Storage | None = None
+        self.job = False
+        """Whether nobody was connected: a file."""
+
+    @property
+    def speech_seconds(self) -> float:
+        return self._speech_seconds
+
+    @property
+    def upstream_seconds(self) -> float:
+        """What the engine has answered for in this process, context and partials included."""
+        return self._upstream_seconds
+
+    @property
+    def utterances(self) -> int:
+        return self._spoken
 
     def state(self, state: State) -> None:
         """The session is in this state now."""

@@ -56,6 +56,7 @@ class Metrics:
         self._speakers()
         self._engine()
         self._store()
+        self._webhooks()
         self._machine()
         self.registry.register(_Reader(self))
         ProcessCollector(registry=self.registry)
@@ -139,6 +140,13 @@ class Metrics:
         )
         self.store_errors = self._counter(
             "store_errors", "Sessions that could not be stored; their spools wait for the next start."
+        )
+
+    def _webhooks(self) -> None:
+        self.webhooks = self._counter(
+            "webhooks",
+            "Webhooks, by `outcome`: delivered, failed (tried again later), given_up, dropped (too many wait).",
+            "outcome",
         )
 
     def _machine(self) -> None:

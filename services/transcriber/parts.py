@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from transcriber.audio.decoder import Decoder, ReadAt
+from transcriber.endings import Endings
 from transcriber.engines.engine import Engine
 from transcriber.engines.scheduler import Scheduler
 from transcriber.events import Options
@@ -25,3 +26,4 @@ class Parts:
     utterance_deadline_seconds: float = 60
     metrics: Metrics = field(default_factory=Metrics)
     traces: Traces = field(default_factory=NoTraces)
+    endings: Endings = field(default_factory=Endings)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from transcriber.audio.pcm import SAMPLE_RATE, samples_of_ms, seconds
+from transcriber.endings import entry_of
 from transcriber.engines.engine import EngineError, Job, Recognition, checked
 from transcriber.engines.partials import PartialPolicy
 from transcriber.engines.scheduler import Request
@@ -101,6 +102,7 @@ class Runner:
         self._deadline_seconds = parts.utterance_deadline_seconds * (_PATIENCE if watch else 1)
         self._watch: Watch = watch or (lambda event: None)
         self._figures = Figures(status, spool, parts.metrics, parts.traces, recovered=recovering)
+        self._figures.job = watch is not None
 
     @property
     def audio_seconds(self) -> float:
@@ -162,7 +164,9 @@ class Runner:
         duration = seconds(self._intake.samples.end)
         self.storing = True
         options = self.session.options.within(self._record)
-        self._figures.storage = await self.recording.finish(options, duration, self._hear)
+        storing = self.recording.finish(options, duration, self._hear)
+        entry = entry_of(self._status, options, self._figures, duration)
+        self._figures.storage = await self._parts.endings.stored(self._status.owner, entry, storing)
 
     def _hear(self, heard: Input) -> None:
         """Tell the session and do what it orders."""
@@ -212,6 +216,7 @@ class Runner:
         before = self._replay.told(event)
         self._figures.told(event, before=before)
         if not before:
+            self._parts.endings.told(self._status, event)
             self._spool.append_event(event)
         self._watch(event)
 

@@ -82,6 +82,10 @@ class Sessions:
         """How many sessions somebody has that are not yet stored; jobs are not among them."""
         return sum(live.status.owner == owner and not live.patient for live in self._live.values())
 
+    def has(self, session_id: str) -> bool:
+        """Whether a session is not yet stored."""
+        return session_id in self._live
+
     def living(self) -> tuple[Live, ...]:
         """Those that are not yet stored."""
         return tuple(self._live.values())
@@ -170,7 +174,7 @@ class Sessions:
         """Take up the sessions that a process before this one left unfinished; how many there are. Those that can be
         resumed wait for their clients."""
         found = 0
-        for directory in sorted(path for path in self.root.iterdir() if path.is_dir()):
+        for directory in sorted(path for path in self.root.iterdir() if path.is_dir() and path.name[0] != "."):
             if directory.with_suffix(JOB_SUFFIX).exists():
                 continue
             try:

@@ -9,6 +9,7 @@ from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
 from transcriber.perimeter import is_loopback, read_hosts, read_networks, read_origins
+from transcriber.signing import read_secret
 
 # CloudWatch drops metrics of any other without a word.
 _EMF_NAMESPACE = re.compile(r"(?!:|AWS/)[A-Za-z0-9._/#: -]{1,255}")
@@ -49,6 +50,13 @@ class Settings:
         "",
         "What tokens are signed with: 32 characters or more, the same for all tasks; empty makes one for this process.",
         secret=True,
+    )
+    webhook_url: str = _setting(
+        "", "Where the end of each session is told: https, or http on this machine. Empty tells nobody."
+    )
+    webhook_secret: str = _setting("", "What webhooks are signed with: whsec_ and random bytes in base64.", secret=True)
+    webhook_finals: str = _setting(
+        "false", "Whether each final text is told to WEBHOOK_URL, too.", one_of=("false", "true")
     )
     allowed_hosts: str = _setting(
         "", "Host names that the service is asked for by, separated by commas; empty: see security.md."
@@ -230,11 +238,22 @@ class Settings:
                 "HOST: other machines could reach it and there are no API keys: set API_KEYS_FILE"
                 " (`transcriber keys new` makes keys), or ALLOW_ANONYMOUS=true to let in everybody"
             )
+        yield from self._wrong_webhooks()
         for name, read in _LISTS.items():
             try:
                 read(self.listed(name))
             except ValueError as problem:
                 yield f"{name.upper()}: {problem}"
+
+    def _wrong_webhooks(self) -> Iterator[str]:
+        if not self.webhook_url:
+            return
+        if not _is_http(self.webhook_url) or not (_is_https(self.webhook_url) or _is_local(self.webhook_url)):
+            yield "WEBHOOK_URL: must be a URL that begins with https://, or with http:// for this machine"
+        try:
+            read_secret(self.webhook_secret)
+        except ValueError as problem:
+            yield f"WEBHOOK_SECRET: {problem}"
 
     def listed(self, name: str) -> list[str]:
         """The items of a setting that is a list."""
@@ -261,6 +280,14 @@ def _is_http(url: str) -> bool:
     except ValueError:
         return False
     return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def _is_https(url: str) -> bool:
+    return urlsplit(url).scheme == "https"
+
+
+def _is_local(url: str) -> bool:
+    return is_loopback(urlsplit(url).hostname or "")
 
 
 def _parse(text: str, kind: Any, metadata: Mapping[str, Any]) -> Any:

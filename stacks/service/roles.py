@@ -77,11 +77,11 @@ def task_policy(args: RolesArgs) -> iam.Document:
     place = args.place
     own_tasks = pulumi.Output.concat(place.arn("ecs", "task/"), args.cluster_name, "/*")
     return iam.document(
-        iam.allow(["s3:ListBucket", "s3:ListBucketMultipartUploads"], [args.bucket_arn]),
+        iam.allow(["s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:ListBucketVersions"], [args.bucket_arn]),
         iam.allow(
             [
-                *("s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:ListMultipartUploadParts"),
-                "s3:PutObject",
+                *("s3:AbortMultipartUpload", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:GetObject"),
+                *("s3:ListMultipartUploadParts", "s3:PutObject"),
             ],
             [pulumi.Output.concat(args.bucket_arn, "/*")],
         ),

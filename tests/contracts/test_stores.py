@@ -21,11 +21,12 @@ def s3() -> Iterator[S3Server]:
         yield server
 
 
-@pytest.fixture(params=["disk", "s3"])
+@pytest.fixture(params=["disk", "s3", "s3 with versions"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path, s3: S3Server) -> AsyncIterator[Store]:
     stores = {
         "disk": lambda: DiskStore(tmp_path / "store"),
         "s3": lambda: S3Store(s3.client, s3.make_bucket(), prefix="/some/where/"),
+        "s3 with versions": lambda: S3Store(s3.client, s3.make_bucket(versions=True)),
     }
     store: Store = stores[request.param]()
     yield store
@@ -158,6 +159,19 @@ async def test_deleting_twice_is_no_error(store: Store) -> None:
     await store.delete([])
     assert [item.key for item in await listed(store)] == ["a/two"]
     await store.put("a/one", b"again", if_none_match=True)
+
+
+async def test_what_is_erased_is_gone_and_what_is_not_stays(store: Store) -> None:
+    for key in ("2026/01/a/audio.wav", "2026/01/a/transcript.json", "2026/01/ab/audio.wav"):
+        await store.put(key, b"before")
+    await store.put("2026/01/a/audio.wav", b"after")
+    assert await store.erase("2026/01/a/") >= 2
+    assert [item.key for item in await listed(store)] == ["2026/01/ab/audio.wav"]
+    assert await store.erase("2026/01/a/") == 0
+    assert await store.erase("2026/01/ab/audio.wav") == 1
+    assert await listed(store) == []
+    with pytest.raises(StoreError):
+        await store.erase("../")
 
 
 async def test_an_upload_is_seen_when_it_is_complete(store: Store) -> None:

@@ -186,30 +186,6 @@ async def test_equal_jobs_share_a_batch_and_each_caller_gets_its_own(staged: Sta
     assert [await caller for caller in callers] == [[Recognition(f"{n * SAMPLE_RATE} samples")] for n in (2, 3, 4)]
 
 
-async def test_jobs_that_the_engine_tells_apart_never_share_a_batch(staged: Staged) -> None:
-    stage = await staged(max_batch=4)
-    await stage.ask(request(what=job(1)))
-    for session, what in (("b", job(2)), ("c", replace(job(3), full_context=True)), ("d", job(4))):
-        await stage.ask(request(session, what=what))
-
-    await stage.finish(0)
-    await stage.finish(1)
-
-    assert stage.calls([1], [2, 4], [3])
-
-
-async def test_sessions_take_turns_however_many_jobs_one_has(staged: Staged) -> None:
-    stage = await staged()
-    await stage.ask(request(what=job(1)))
-    for session, utterance, seconds in (("a", 1, 2), ("a", 2, 3), ("b", 0, 4)):
-        await stage.ask(request(session, utterance, what=job(seconds)))
-
-    await stage.finish(0)
-    await stage.finish(1)
-
-    assert stage.calls([1], [2], [4])
-
-
 async def test_one_failure_in_a_batch_is_not_the_others(staged: Staged) -> None:
     stage = await staged(max_batch=2)
     await stage.ask(request())
@@ -506,12 +482,11 @@ async def test_audio_sent_is_counted_by_kind_redos_included(staged: Staged) -> N
     await stage.ask(request(what=job(2)))
     await stage.finish(0, Redo(job(2)))
     await stage.finish(1)
-    for number, seconds in ((2, 0.5), (3, 1.0)):
-        await stage.ask(request(priority=LIVE_PARTIAL, what=job(seconds, final=False)))
-        await stage.finish(number)
+    await stage.ask(request(priority=LIVE_PARTIAL, what=job(0.5, final=False)))
+    await stage.finish(2)
     await stage.ask(request(what=job(3, deadline=0)))
 
-    assert stage.scheduler.upstream_audio_seconds == AudioSeconds(finals=4, partials=1.5)
+    assert stage.scheduler.upstream_audio_seconds == AudioSeconds(finals=4, partials=0.5)
 
 
 async def test_lag_is_what_a_new_final_would_wait(staged: Staged) -> None:

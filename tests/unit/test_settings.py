@@ -107,7 +107,12 @@ def test_any_values_are_taken_or_named_as_mistakes(variables: dict[str, str], pl
         settings = Settings.from_environment(variables)
     except SettingsError as error:
         problems = error.problems
-        assert {problem.partition(":")[0] for problem in problems} <= {*variables, "OPENAI_API_KEY", "TLS_KEY_FILE"}
+        assert {problem.partition(":")[0] for problem in problems} <= {
+            *variables,
+            "OPENAI_API_KEY",
+            "TLS_KEY_FILE",
+            "WEBHOOK_SECRET",
+        }
         assert not any("planted" in problem for problem in problems)
         return
     for known in fields(Settings):
@@ -155,3 +160,26 @@ def test_keys_and_the_secret_are_not_shown() -> None:
     settings = Settings.from_environment({"API_KEYS": "[1]", "TOKEN_SECRET": "x" * 32})
     assert "[1]" not in repr(settings)
     assert "xxx" not in repr(settings)
+
+
+SIGNING = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+@pytest.mark.parametrize("url", ["https://receiver.example/hook", "http://127.0.0.1:9/hook", "http://localhost/", ""])
+def test_webhooks_go_where_nobody_reads_on_the_way(url: str) -> None:
+    assert Settings.from_environment({"WEBHOOK_URL": url, "WEBHOOK_SECRET": SIGNING}).webhook_url == url
+
+
+@pytest.mark.parametrize(
+    "url", ["http://receiver.example/", "http://10.0.0.1/", "ftp://localhost/", "receiver", "https://"]
+)
+def test_webhooks_go_nowhere_else(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"^WEBHOOK_URL: "):
+        Settings.from_environment({"WEBHOOK_URL": url, "WEBHOOK_SECRET": SIGNING})
+
+
+def test_webhooks_are_signed() -> None:
+    with pytest.raises(SettingsError, match=r"^WEBHOOK_SECRET: ") as caught:
+        Settings.from_environment({"WEBHOOK_URL": "https://receiver.example", "WEBHOOK_SECRET": "planted"})
+    assert "planted" not in str(caught.value)
+    assert SIGNING not in repr(Settings.from_environment({"WEBHOOK_SECRET": SIGNING}))

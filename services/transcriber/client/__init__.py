@@ -34,6 +34,7 @@ from transcriber.client.events import (
     Word,
 )
 from transcriber.client.session import OptionValue, Session, connect
+from transcriber.client.webhooks import WebhookInvalid, verify_webhook
 
 __all__ = [
     "Ack",
@@ -59,6 +60,8 @@ __all__ = [
     "Transcription",
     "TranscriptionLate",
     "Warned",
+    "WebhookInvalid",
     "Word",
     "connect",
+    "verify_webhook",
 ]

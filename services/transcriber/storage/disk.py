@@ -100,6 +100,11 @@ class DiskStore:
 
         await _in_thread("Not all was deleted", remove)
 
+    async def erase(self, prefix: str) -> int:
+        keys = [item.key async for item in self.list(prefix)]
+        await self.delete(keys)
+        return len(keys)
+
     async def upload(self, key: str) -> Upload:
         path = self._path(key)
         folder = await _in_thread(f"{key} was not begun", self._temp.make_folder)

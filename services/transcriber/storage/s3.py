@@ -22,6 +22,7 @@ from transcriber.storage.s3_client import (
     was_retried,
 )
 from transcriber.storage.s3_uploads import CHECKSUM, S3Upload, end_abandoned, unfinished
+from transcriber.storage.s3_versions import erase
 from transcriber.storage.store import Conflict, Item, Part, StoreError
 
 _T = TypeVar("_T")
@@ -117,6 +118,11 @@ class S3Store:
         for first in range(0, len(names), _DELETED_AT_ONCE):
             batch = {"Objects": names[first : first + _DELETED_AT_ONCE], "Quiet": True}
             await self._call("Not all was deleted", partial(self._delete, batch))
+
+    async def erase(self, prefix: str) -> int:
+        check_prefix(prefix)
+        call = partial(erase, self._client, self._bucket, self._prefix + prefix)
+        return await self._call("Not all was erased", call)
 
     @property
     def lasting(self) -> "S3Store":

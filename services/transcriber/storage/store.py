@@ -113,6 +113,11 @@ class Store(Protocol):
         """Deleting what is not there is no error."""
         ...
 
+    async def erase(self, prefix: str) -> int:
+        """Delete all whose keys begin with `prefix` for good, with what the store keeps of what was there before; how
+        many things that were."""
+        ...
+
     async def upload(self, key: str) -> Upload:
         """Begin a multipart upload."""
         ...
