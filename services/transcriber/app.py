@@ -289,8 +289,15 @@ def make_engine(settings: Settings) -> Engine:
     """The engine that the settings choose. Takes seconds for a local one; its package is imported only then.
 
     Raises:
-        UNUSABLE: there is no such engine here.
+        UNUSABLE: there is no such engine here, or it does not know the language of the settings.
     """
+    engine = _chosen_engine(settings)
+    if error := engine.refusal(defaults(settings)):
+        raise ValueError(f"DEFAULT_LANGUAGE: {error.message}")
+    return engine
+
+
+def _chosen_engine(settings: Settings) -> Engine:
     if settings.engine_name == "openai":
         from transcriber.engines.openai_api import OpenAIEngine
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from pathlib import Path
 
 from transcriber.app import UNUSABLE, make_engine, make_store
 from transcriber.entrance import make_certificate, make_keys
@@ -59,8 +60,9 @@ def _entry(settings: Settings) -> tuple[list[str], bool]:
 
 
 def _store(settings: Settings) -> tuple[list[str], bool]:
-    lines, writable = _bucket(settings) if settings.s3_bucket else _folder(settings)
-    return [*lines, f"spool       {settings.spool_root.absolute()}"], writable
+    store, writable = _bucket(settings) if settings.s3_bucket else _folder("store", settings.data_dir)
+    spool, spooling = _folder("spool", settings.spool_root)
+    return [*store, *spool], writable and spooling
 
 
 def _bucket(settings: Settings) -> tuple[list[str], bool]:
@@ -71,10 +73,10 @@ def _bucket(settings: Settings) -> tuple[list[str], bool]:
     return [f"store       bucket {settings.s3_bucket} (can be written to)"], True
 
 
-def _folder(settings: Settings) -> tuple[list[str], bool]:
+def _folder(name: str, folder: Path) -> tuple[list[str], bool]:
     """Looks and makes nothing: the folder may not be there yet."""
-    folder = settings.data_dir.absolute()
+    folder = folder.absolute()
     existing = next(path for path in (folder, *folder.parents) if path.exists())
-    usable = existing.is_dir() and os.access(existing, os.W_OK)
+    usable = existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
     state = f"{shutil.disk_usage(existing).free >> 30} GiB free" if usable else "not a folder that can be written to"
-    return [f"store       {folder} ({state})"], usable
+    return [f"{name:<11} {folder} ({state})"], usable

@@ -1,6 +1,5 @@
 """Every setting, from the environment: read once, all mistakes reported at once, by name."""
 
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
+from transcriber.environment import read as environment_of
 from transcriber.perimeter import is_loopback, read_hosts, read_networks, read_origins
 from transcriber.signing import read_secret
 
@@ -199,11 +199,11 @@ class Settings:
         Raises:
             SettingsError: with every mistake there is.
         """
+        problems: list[str] = []
         if environment is None:
-            environment = _process_environment()
+            environment, problems = environment_of(Path())
         types = get_type_hints(cls)
         values: dict[str, Any] = {}
-        problems: list[str] = []
         for known in fields(cls):
             name = known.name.upper()
             text = environment.get(name, "").strip()
@@ -223,8 +223,9 @@ class Settings:
         """What can't be together."""
         if self.engine == "openai" and not (self.openai_api_key or self.openai_base_url):
             yield "OPENAI_API_KEY: ENGINE=openai needs it, or OPENAI_BASE_URL"
-        if self.otel_exporter_otlp_endpoint and not _is_http(self.otel_exporter_otlp_endpoint):
-            yield "OTEL_EXPORTER_OTLP_ENDPOINT: must be a URL that begins with http:// or https://"
+        for name in ("openai_base_url", "otel_exporter_otlp_endpoint"):
+            if (url := getattr(self, name)) and not _is_http(url):
+                yield f"{name.upper()}: must be a URL that begins with http:// or https://"
         if self.emf_namespace and not _EMF_NAMESPACE.fullmatch(self.emf_namespace):
             yield f"EMF_NAMESPACE: must be {_EMF_NAMESPACE_FORM}"
         if self.s3_kms_key_id and self.s3_sse != "aws:kms":
@@ -266,12 +267,6 @@ _LISTS: Mapping[str, Callable[[Iterable[str]], object]] = {
     "allowed_origins": read_origins,
     "trusted_proxies": read_networks,
 }
-
-
-def _process_environment() -> Mapping[str, str]:
-    from dotenv import dotenv_values
-
-    return {**{name: value or "" for name, value in dotenv_values(".env").items()}, **os.environ}
 
 
 def _is_http(url: str) -> bool:

@@ -63,6 +63,12 @@ def test_a_local_model_that_is_not_there(tmp_path: Path) -> None:
         make_engine(Settings(local_model=str(tmp_path)))
 
 
+def test_a_language_for_all_that_the_model_does_not_know() -> None:
+    with pytest.raises(ValueError, match=r"^DEFAULT_LANGUAGE: the model tiny\.en does not know .* LOCAL_MODEL"):
+        make_engine(Settings(default_language="fr"))
+    assert make_engine(Settings(default_language="en")).description.model == "tiny.en"
+
+
 async def test_a_service_comes_to_life_and_goes(tmp_path: Path) -> None:
     service = await Service.start(settings_of(tmp_path))
     assert service.engine.description.engine == "openai"
@@ -90,7 +96,7 @@ async def test_what_can_not_be_used_is_told_in_one_line(tmp_path: Path, caplog: 
         await app.startup()
     assert ended.value.code == 1
     assert [record.getMessage() for record in caplog.records] == [
-        "can't start: The folder of the store can't be used: Not a directory"
+        f"can't start: The folder {tmp_path / 'data'} of the store can't be used: Not a directory"
     ]
 
 

@@ -51,8 +51,22 @@ def test_a_store_that_is_not_there_yet_is_not_made(tmp_path: Path) -> None:
     assert works
     assert f"{folder} (" in text
     assert "GiB free" in text
-    assert f"{folder / 'spool'}" in text
+    assert f"{folder / 'spool'} (" in text
     assert not list(tmp_path.iterdir())
+
+
+def test_a_spool_that_can_not_be_written_to(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("no folder")
+    text, works = told(engine="openai", openai_api_key="k", data_dir=tmp_path, spool_dir=file / "spool")
+    assert not works
+    assert f"spool       {file / 'spool'} (not a folder that can be written to)" in text
+
+
+def test_a_language_that_the_model_does_not_know(tmp_path: Path) -> None:
+    text, works = told(engine="local", default_language="fr", data_dir=tmp_path)
+    assert not works
+    assert "local: can't be used: DEFAULT_LANGUAGE: the model tiny.en does not know the language fr" in text
 
 
 def test_a_store_that_can_not_be_written_to(tmp_path: Path) -> None:

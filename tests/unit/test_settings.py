@@ -73,6 +73,12 @@ def test_where_figures_go_must_be_able_to_take_them(name: str, value: str) -> No
         Settings.from_environment({name: value})
 
 
+@pytest.mark.parametrize("url", ["foo", "127.0.0.1:8000/v1", "http://", "ws://127.0.0.1/v1"])
+def test_the_api_is_at_a_url(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"^OPENAI_BASE_URL: must be a URL"):
+        Settings.from_environment({"OPENAI_BASE_URL": url})
+
+
 def test_where_figures_usually_go() -> None:
     Settings.from_environment(
         {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://collector:4318/base", "EMF_NAMESPACE": "Transcriber/prod #1:a_b-c.d"}
@@ -94,6 +100,15 @@ def test_a_dotenv_file_stands_behind_the_environment(tmp_path: Path, monkeypatch
     monkeypatch.setenv("PORT", "7002")
     settings = Settings.from_environment()
     assert (settings.port, settings.endpointing_ms) == (7002, 700)
+
+
+def test_mistakes_in_the_file_are_reported_with_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_bytes(b"\xffPORT=1\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PORT", "eighty")
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environment()
+    assert caught.value.problems == [".env: is not text in UTF-8", "PORT: must be a whole number"]
 
 
 NAMES = [known.name.upper() for known in fields(Settings)]

@@ -40,6 +40,12 @@ def test_an_unknown_name_is_answered_with_those_that_are_known() -> None:
         locate("largest")
 
 
+@pytest.mark.parametrize("name", ["/nowhere/at-all", "./nowhere", "../nowhere", "~/nowhere"])
+def test_a_folder_that_is_not_there_is_not_asked_of_the_hub(name: str) -> None:
+    with pytest.raises(ModelError, match=f"LOCAL_MODEL: there is no folder {name}"):
+        locate(name)
+
+
 @pytest.mark.parametrize("name", ["small", "nobody/whisper-of-nobody"])
 def test_a_model_that_the_hub_does_not_give_is_an_error(name: str) -> None:
     with pytest.raises(ModelError, match="could not be had from the hub"):

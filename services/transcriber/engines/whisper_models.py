@@ -91,6 +91,8 @@ def _in_folder(name: str, folder: Path) -> ModelFiles:
 def _fetch(model: str) -> Path:
     from faster_whisper import available_models, download_model
 
+    if Path(model).is_absolute() or model.startswith((".", "~")):
+        raise ModelError(f"{SETTING}: there is no folder {model}")
     if "/" not in model and model not in available_models():
         raise ModelError(
             f"{SETTING}: {model!r} is no folder and no known model; known: {', '.join(available_models())}"

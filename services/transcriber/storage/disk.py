@@ -48,7 +48,7 @@ class DiskStore:
         """
         self._root = root.absolute()
         self._commit = threading.Lock()
-        with store_errors("The folder of the store can't be used"):
+        with store_errors(f"The folder {self._root} of the store can't be used"):
             self._temp = TempFolder(self._root / TEMP)
 
     @property
