@@ -15,7 +15,7 @@ from transcriber.engines.queue import Priority
 from transcriber.engines.scheduler import Request, Scheduler
 from transcriber.events import CloseUtterance, Failed, TranscriptionLate
 from transcriber.spool import Spool
-from transcriber.transcript import estimate_words, moved
+from transcriber.transcript import estimate_words, moved, within
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ def _told_late(gap: Gap, recognition: Recognition) -> TranscriptionLate:
         speech = (gap.utterance.start, gap.utterance.end)
         words, times = estimate_words(recognition.text, [speech]), "estimated"
     else:
-        words = moved(words, gap.start)
+        words = within(moved(words, gap.start), told.start, told.end)
     return TranscriptionLate(
         utterance=gap.utterance.utterance,
         turn=told.turn or 0,

@@ -23,6 +23,8 @@ FILES = {
 FORMAT_VERSION = 1
 """Of transcript.json; grows when a field changes its meaning."""
 
+_LEAST_WORD_SECONDS = 0.02
+
 
 @dataclass(frozen=True, slots=True)
 class Word:
@@ -134,6 +136,17 @@ def moved(words: Iterable[Word], samples: int) -> tuple[Word, ...]:
     """The same words, so much later."""
     by = samples / SAMPLE_RATE
     return tuple(replace(word, start=round(word.start + by, 3), end=round(word.end + by, 3)) for word in words)
+
+
+def within(words: Iterable[Word], start: float, end: float) -> tuple[Word, ...]:
+    """The same words, cut to their utterance where they reach over its ends: an engine gives the silence beside a word
+    to it. None gets shorter than the least a word can be, and one that lies outside stays there."""
+    cut: list[Word] = []
+    for word in words:
+        begins = max(word.start, min(start, round(word.end - _LEAST_WORD_SECONDS, 3)))
+        ends = min(word.end, max(end, round(begins + _LEAST_WORD_SECONDS, 3)))
+        cut.append(replace(word, start=begins, end=ends))
+    return tuple(cut)
 
 
 def estimate_words(text: str, voiced: Sequence[tuple[int, int]]) -> tuple[Word, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from transcriber.agreement import LocalAgreement
 from transcriber.audio.pcm import seconds
 from transcriber.events import EngineFailed, Error, Failed, Hypothesis, Options, Transcription
-from transcriber.transcript import estimate_words
+from transcriber.transcript import estimate_words, within
 from transcriber.vad.endpointer import Finished
 
 
@@ -46,6 +46,7 @@ def told(utterance: Utterance) -> Transcription | Failed:
     words, times = result.words, result.times or "estimated"
     if words is None:
         words, times = estimate_words(result.text, finished.voiced), "estimated"
+    words = within(words, start, end)
     return Transcription(
         utterance=utterance.number,
         turn=utterance.turn,

@@ -1,11 +1,12 @@
 """Transcripts and word times."""
 
+import itertools
 import json
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transcriber.transcript import Line, Transcript, Word, estimate_words
+from transcriber.transcript import Line, Transcript, Word, estimate_words, within
 
 
 def transcript(*lines: Line, damages: tuple[float, ...] = (), **options: object) -> Transcript:
@@ -18,6 +19,32 @@ WORDS = (Word("Hello", 0.5, 0.9, 0.8), Word("there.", 1.0, 1.5))
 FIRST = Line(1, 1, 0, 0.5, 1.5, "Hello there.", "en", WORDS, "aligned")
 GAP = Line(2, 1, 0, 2.0, 3.25, "", gap="engine_failed")
 LAST = Line(3, 2, 0, 4.0, 5.0, "Bye.")
+
+
+def test_words_that_reach_over_the_ends_are_cut() -> None:
+    words = (Word("So", 0.6, 1.2, 0.5), Word("it", 1.2, 1.5), Word("is.", 1.5, 2.6))
+    assert within(words, 1.0, 2.0) == (Word("So", 1.0, 1.2, 0.5), Word("it", 1.2, 1.5), Word("is.", 1.5, 2.0))
+
+
+def test_no_word_is_cut_to_nothing() -> None:
+    words = (Word("Ah", 0.2, 0.7), Word("so", 0.7, 1.01), Word("it", 1.99, 2.4), Word("is", 2.4, 2.9))
+    assert within(words, 1.0, 2.0) == (
+        Word("Ah", 0.68, 0.7),
+        Word("so", 0.99, 1.01),
+        Word("it", 1.99, 2.01),
+        Word("is", 2.4, 2.42),
+    )
+
+
+@given(st.lists(st.integers(0, 5000), max_size=20), st.integers(0, 5000), st.integers(0, 5000))
+def test_cut_words_keep_their_order_and_cutting_again_changes_nothing(ends: list[int], start: int, length: int) -> None:
+    bounds = [0, *sorted(ends)]
+    words = [Word("a", first / 1000, last / 1000) for first, last in itertools.pairwise(bounds)]
+    where = (start / 1000, (start + length) / 1000)
+    cut = within(words, *where)
+    assert all(before.start <= after.start and before.end <= after.start for before, after in itertools.pairwise(cut))
+    assert all(given.start <= word.start <= word.end <= given.end for given, word in zip(words, cut, strict=True))
+    assert within(cut, *where) == cut
 
 
 def test_text_is_in_the_order_of_time_and_gaps_are_visible() -> None:

@@ -18,6 +18,13 @@ def test_a_text_is_told_with_the_words_that_the_engine_gave() -> None:
     assert event == Transcription(3, 2, 1, "Hello.", 1.0, 2.0, "silence", True, "en", words, "model")
 
 
+def test_words_are_cut_to_the_utterance() -> None:
+    words = (Word("Hello", 0.6, 1.4), Word("there.", 1.4, 2.3))
+    event = told(utterance(Hypothesis(3, "Hello there.", words, final=True, times="aligned")))
+    assert isinstance(event, Transcription)
+    assert [(word.start, word.end) for word in event.words] == [(1.0, 1.4), (1.4, 2.0)]
+
+
 def test_words_without_times_are_spread_over_the_speech() -> None:
     event = told(utterance(Hypothesis(3, "one two", None, final=True, times="model")))
     assert isinstance(event, Transcription)
