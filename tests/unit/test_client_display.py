@@ -1,12 +1,13 @@
 import io
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.native_server import ENGINE_FAILED, told
-from transcriber.client import Complete, Event, Partial
+from transcriber.client import Complete, Event, Partial, Status
 from transcriber.client.display import Display, cells, clock, fitting_tail, printable, status_line
 from transcriber.client.events import parse
 
@@ -37,6 +38,16 @@ def partial(text: str, stable_words: int = 0, utterance: int = 1) -> Partial:
 @pytest.fixture(autouse=True)
 def _capable_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
+
+
+def test_where_channels_are_apart_a_final_says_whose_it_is() -> None:
+    out = io.StringIO()
+    display = Display(out, io.StringIO())
+    status = event("status")
+    assert isinstance(status, Status)
+    display.show(replace(status, options={"separate_channels": True}))
+    display.show(event("transcription", text="Hello.", channel=1))
+    assert out.getvalue() == "Channel 2: Hello.\n"
 
 
 def test_a_pipe_gets_finals_and_nothing_else() -> None:

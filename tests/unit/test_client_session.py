@@ -343,7 +343,23 @@ async def test_nobody_listens() -> None:
     assert "private" not in str(error)
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1/ws", "127.0.0.1:80", "ws://", "ws://127.0.0.1:99999/ws", "ws://["])
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [
+        ("http://127.0.0.1:1", "ws://127.0.0.1:1/ws"),
+        ("https://127.0.0.1:1/base/?language=en", "wss://127.0.0.1:1/base/ws"),
+        ("http://127.0.0.1:1/ws", "ws://127.0.0.1:1/ws"),
+        ("ws://127.0.0.1:1/", "ws://127.0.0.1:1/ws"),
+        ("ws://127.0.0.1:1/base", "ws://127.0.0.1:1/base"),
+    ],
+)
+async def test_the_address_of_a_service_is_that_of_its_websocket(given: str, asked: str) -> None:
+    assert (await not_connected(given)).message.startswith(f"cannot connect to {asked}: ")
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://127.0.0.1/ws", "http://", "127.0.0.1:80", "ws://", "ws://127.0.0.1:99999/ws", "ws://["]
+)
 async def test_what_is_no_address(url: str) -> None:
     assert (await not_connected(url, prompt="private")).code == "invalid_url"
 

@@ -106,7 +106,7 @@ async def test_a_file_is_sent_whole_and_then_the_end(clip: str) -> None:
 async def test_arguments_become_options(clip: str) -> None:
     arguments = (
         *("--interim", "--language", "de", "--prompt", "Ada & Bo", "--keywords", "Ada, Bo,", "--model", "m"),
-        *("--endpointing-ms", "300", "--translate", "--no-record", "--encoding", "mulaw"),
+        *("--endpointing-ms", "300", "--translate", "--separate-channels", "--no-record", "--encoding", "mulaw"),
         *("--sample-rate", "8000", "--channels", "2"),
     )
     async with native_server() as server:
@@ -114,7 +114,7 @@ async def test_arguments_become_options(clip: str) -> None:
     assert sorted(server.conversation.query) == [
         *(("channels", "2"), ("encoding", "mulaw"), ("endpointing_ms", "300"), ("interim_results", "true")),
         *(("keywords", "Ada"), ("keywords", "Bo"), ("language", "de"), ("model", "m"), ("prompt", "Ada & Bo")),
-        *(("record", "none"), ("sample_rate", "8000"), ("translate", "true")),
+        *(("record", "none"), ("sample_rate", "8000"), ("separate_channels", "true"), ("translate", "true")),
     ]
 
 
@@ -129,6 +129,13 @@ async def test_the_key_comes_from_the_environment(clip: str, monkeypatch: pytest
     async with native_server() as server:
         await streamed(clip, "--url", server.url)
     assert server.conversation.headers["Authorization"] == "Bearer secret"
+
+
+async def test_the_address_comes_from_the_environment_too(clip: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with native_server() as server:
+        monkeypatch.setenv("TRANSCRIBER_URL", server.url.removesuffix("/ws").replace("ws:", "http:"))
+        assert await streamed(clip) == (0, "Hello.\n", "")
+        assert (await streamed(clip, "--url", "ws://127.0.0.1:1/ws"))[0] == stream.DISCONNECTED
 
 
 async def test_a_key_on_the_command_line_counts_and_is_not_shown(
@@ -237,7 +244,7 @@ async def test_a_gap_that_was_filled_is_none(clip: str) -> None:
     [
         (("missing.wav",), "unreadable_file: cannot open missing.wav: No such file or directory"),
         ((__file__, "--realtime"), "unknown_speed: --realtime can't tell how fast this audio was spoken"),
-        ((__file__, "--url", "http://127.0.0.1/ws"), "invalid_url: http://127.0.0.1/ws is no WebSocket address"),
+        ((__file__, "--url", "ftp://127.0.0.1/ws"), "invalid_url: ftp://127.0.0.1/ws is no address of a service"),
     ],
 )
 async def test_wrong_usage(arguments: tuple[str, ...], message: str) -> None:

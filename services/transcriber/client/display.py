@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import TextIO
 
-from transcriber.client.events import Complete, Event, Failed, Partial, Transcription, TranscriptionLate, Warned
+from transcriber.client.events import Complete, Event, Failed, Partial, Status, Transcription, TranscriptionLate, Warned
 
 BAR_CELLS = 20
 DEFAULT_WIDTH = 80
@@ -29,6 +29,8 @@ class Display:
         self._progress: float | None = None
         self._partials: dict[int, Partial] = {}
         self._drawn = ""
+        self._separate = False
+        """Whether channels are transcribed each by itself."""
 
     def show(self, event: Event) -> None:
         """Write what is final, and draw what is not.
@@ -38,12 +40,14 @@ class Display:
         """
         if isinstance(event, Transcription | TranscriptionLate | Failed) and event.utterance is not None:
             self._partials.pop(event.utterance, None)
+        if isinstance(event, Status):
+            self._separate = bool(event.options.get("separate_channels"))
         if self._as_json:
             self._write_line(json.dumps(event.message, ensure_ascii=False, separators=(",", ":")))
         elif isinstance(event, Partial):
             self._partials[event.utterance] = event
         elif isinstance(event, Transcription | TranscriptionLate) and event.text.strip():
-            self._write_line(final_line(event, with_times=self._out_is_terminal))
+            self._write_line(final_line(event, with_times=self._out_is_terminal, with_speaker=self._separate))
         if isinstance(event, Warned):
             self.complain(event.code, event.text)
         elif isinstance(event, Failed) and not event.fatal:
@@ -90,8 +94,8 @@ class Display:
             self._drawn = line
 
 
-def final_line(event: Transcription | TranscriptionLate, *, with_times: bool) -> str:
-    text = printable(event.text)
+def final_line(event: Transcription | TranscriptionLate, *, with_times: bool, with_speaker: bool) -> str:
+    text = f"{f'Channel {event.channel + 1}: ' if with_speaker else ''}{printable(event.text)}"
     return f"[{clock(event.start)} – {clock(event.end)}] {text}" if with_times else text
 
 

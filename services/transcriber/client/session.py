@@ -33,6 +33,9 @@ PING_TIMEOUT_SECONDS = 120
 CLOSE_TIMEOUT_SECONDS = 2
 """Enough for an answer; who quits early does not wait for audio that is still on its way out."""
 
+_PATH = "/ws"
+_WEBSOCKET_SCHEMES = {"http": "ws", "https": "wss"}
+
 _LOST_CLOSE_CODES = frozenset({1000, 1001, 1005, 1006, 1011, 1012, 1014, 1015})
 """Codes (RFC 6455, section 7.4.1) that say the other side went away or broke; the others say what this side did."""
 
@@ -43,6 +46,7 @@ async def connect(
 ) -> AsyncGenerator["Session", None]:
     """A session at `url`, from its `status` to the end of the block, where the connection is closed.
 
+    `url` is that of the service, such as `https://transcriber.example`, or of its WebSocket.
     `options` are the fields of `start` in the protocol, such as `language` or `interim_results`; those that are None
     are left to the server.
 
@@ -51,7 +55,7 @@ async def connect(
         Refused: the server does not let this client in, or not with these options.
         SessionFailed, ConnectionLost: the session ended before it began.
     """
-    websocket = await _open(_with_options(url, options), api_key, open_timeout_seconds)
+    websocket = await _open(_with_options(_websocket_url(url), options), api_key, open_timeout_seconds)
     session = Session(websocket)
     try:
         await session.begin(open_timeout_seconds)
@@ -222,7 +226,9 @@ async def _open(url: str, api_key: str | None, timeout_seconds: float) -> Client
         response = refusal.response
         raise refused(response.status_code, response.reason_phrase, bytes(response.body or b"")) from None
     except (InvalidURI, ValueError):
-        raise ConnectionFailed("invalid_url", f"{_place(url)} is no WebSocket address (ws:// or wss://)") from None
+        raise ConnectionFailed(
+            "invalid_url", f"{_place(url)} is no address of a service (ws, wss, http or https)"
+        ) from None
     except TimeoutError:
         raise ConnectionFailed("connection_failed", f"no answer from {_place(url)} in {timeout_seconds:g} s") from None
     except (OSError, EOFError, WebSocketException) as failure:
@@ -240,12 +246,22 @@ def refused(status: int, reason: str, body: bytes) -> Refused:
     return Refused(status, str(code), str(message), None if field is None else str(field))
 
 
-def _with_options(url: str, options: Mapping[str, OptionValue]) -> str:
-    """`url` with the options in its query, which keeps what it had."""
+def _websocket_url(url: str) -> str:
+    """`url`, or where it is that of a service, of the WebSocket there. Raises ConnectionFailed."""
     try:
         parts = urlsplit(url)
     except ValueError:
         raise ConnectionFailed("invalid_url", f"{url} is no address") from None
+    path = parts.path.rstrip("/")
+    if parts.scheme in _WEBSOCKET_SCHEMES and not path.endswith(_PATH):
+        path += _PATH
+    scheme = _WEBSOCKET_SCHEMES.get(parts.scheme, parts.scheme)
+    return urlunsplit(parts._replace(scheme=scheme, path=path or _PATH))
+
+
+def _with_options(url: str, options: Mapping[str, OptionValue]) -> str:
+    """`url` with the options in its query, which keeps what it had."""
+    parts = urlsplit(url)
     pairs = parse_qsl(parts.query, keep_blank_values=True)
     pairs += [(name, text) for name, value in options.items() for text in _texts(value)]
     return urlunsplit(parts._replace(query=urlencode(pairs)))

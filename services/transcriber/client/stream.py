@@ -31,6 +31,7 @@ INTERNAL_ERROR = 1011
 """The close code (RFC 6455, section 7.4.1) of a service that broke."""
 
 API_KEY_VARIABLE = "TRANSCRIBER_API_KEY"
+URL_VARIABLE = "TRANSCRIBER_URL"
 DEFAULT_URL = "ws://127.0.0.1:8080/ws"
 
 EXIT_CODES = """\
@@ -49,9 +50,10 @@ exit codes:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Everything `run` reads."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = f"{EXIT_CODES}\nenvironment:\n  {API_KEY_VARIABLE}  the key to show to the server"
+    parser.epilog = f"{EXIT_CODES}\nenvironment:\n  {API_KEY_VARIABLE}  the key to show to the server\n"
+    parser.epilog += f"  {URL_VARIABLE}      what --url is where it is not given"
     parser.add_argument("audio", metavar="FILE|-|mic", help="audio file, - for standard input, or the microphone")
-    parser.add_argument("--url", default=DEFAULT_URL, help="address of the server (%(default)s)")
+    parser.add_argument("--url", help=f"address of the service, or of its WebSocket ({DEFAULT_URL})")
     parser.add_argument("--api-key", metavar="KEY", help=f"the key to show to the server; {API_KEY_VARIABLE} hides it")
     parser.add_argument("--realtime", action="store_true", help="send as fast as it was spoken, not as fast as it goes")
     parser.add_argument("--bitrate", type=positive, metavar="BITS", help="bits a second, where the audio doesn't say")
@@ -64,6 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     speech.add_argument("--keywords", type=comma_separated, metavar="A,B", help="words to expect")
     speech.add_argument("--model", help="a model that the server has")
     speech.add_argument("--endpointing-ms", type=positive, metavar="MS", help="the pause that ends an utterance")
+    speech.add_argument("--separate-channels", action="store_true", help="transcribe each channel by itself")
     speech.add_argument("--no-record", action="store_true", help="let the server keep neither audio nor text")
     raw = parser.add_argument_group("raw samples, which don't say what they are")
     raw.add_argument("--encoding", help="pcm_s16le, mulaw, alaw or another that the server knows")
@@ -116,7 +119,8 @@ async def _stream(arguments: argparse.Namespace, display: Display, interrupts: "
     options = {**_options(arguments), **source.declares}
     api_key = arguments.api_key or os.environ.get(API_KEY_VARIABLE)
     complete, gaps = None, set[int]()
-    async with connect(arguments.url, api_key=api_key, open_timeout_seconds=10, **options) as session:
+    url = arguments.url or os.environ.get(URL_VARIABLE) or DEFAULT_URL
+    async with connect(url, api_key=api_key, open_timeout_seconds=10, **options) as session:
         interrupts.session_begun = True
         sending = asyncio.create_task(_send(session, chunks, interrupts.stop, progress.sent))
         try:
@@ -244,6 +248,7 @@ def _options(arguments: argparse.Namespace) -> Mapping[str, OptionValue]:
         "model": arguments.model,
         "interim_results": arguments.interim or None,
         "endpointing_ms": arguments.endpointing_ms,
+        "separate_channels": arguments.separate_channels or None,
         "record": "none" if arguments.no_record else None,
     }
 

@@ -24,6 +24,7 @@ from transcriber.client.stream import (
     INTERRUPTED,
     OUTPUT_CLOSED,
     REFUSED,
+    URL_VARIABLE,
     USAGE,
     comma_separated,
     discard,
@@ -31,7 +32,6 @@ from transcriber.client.stream import (
     use_utf8,
 )
 
-URL_VARIABLE = "TRANSCRIBER_URL"
 FORMATS = ("txt", "json", "srt", "vtt")
 PIECE_BYTES = 2 << 20
 _POLL_SECONDS = (0.1, 2.0)
