@@ -11,6 +11,7 @@ from tests.served import installed
 from tests.stage import SPEECH, House, wav
 from transcriber.client.errors import ConnectionFailed, ConnectionLost, Refused, TranscriberError
 from transcriber.client.jobs import HttpService, Job, base_url, is_passing, texts_of
+from transcriber.endpoints.jobs import Owners
 from transcriber.endpoints.jobs import jobs as routes
 from transcriber.job_archive import JobArchive
 from transcriber.jobs import Jobs
@@ -23,7 +24,7 @@ async def service(tmp_path: Path) -> AsyncIterator[HttpService]:
     async with House(tmp_path) as house:
         jobs = Jobs(house.sessions, JobArchive(house.store))
         app = Quart(__name__)
-        app.register_blueprint(routes(lambda: jobs, lambda: None, 5))
+        app.register_blueprint(routes(lambda: jobs, Owners(), 5))
         async with installed(app) as port:
             yield HttpService(f"ws://127.0.0.1:{port}/ws")
         await jobs.close()
