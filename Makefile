@@ -51,6 +51,10 @@ setup: .venv/.dev-stamp .venv-stacks/.stamp ## Create .venv and .venv-stacks wit
 .PHONY: test
 test: lint ## Static checks, then every quick test; TESTS=... narrows it, as for pytest
 	$(BIN)/python -m pytest $(TESTS)
+	$(if $(TESTS),,$(STACKS_BIN)/python -m pytest --quiet $(QUICK_STACKS))
+
+# Programs and policies; not what stands in for AWS, and not what runs under it.
+QUICK_STACKS = $(filter-out $(wildcard tests/stacks/test_engine_* tests/stacks/test_standin_*),$(wildcard tests/stacks/test_*.py))
 
 .PHONY: lint
 lint: .venv/.dev-stamp .venv-stacks/.stamp ## Static checks only: ruff, pyright strict, import contracts

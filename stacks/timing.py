@@ -15,6 +15,9 @@ FIRST_DEPLOYMENT_SECONDS = 280
 """There is nothing to roll back to: a task that does not start is told within five minutes."""
 DEREGISTRATION_LIMIT_SECONDS = 3600
 """Of an ALB's target group."""
+IDLE_SECONDS = 60
+"""When the load balancer closes a silent connection. Longer than two of the service's pings, so it ends no session,
+however silent; shorter than the service keeps connections alive, so it reuses none that is being closed."""
 LONGEST_SESSION_SECONDS = DEREGISTRATION_LIMIT_SECONDS - TEXT_SECONDS
 
 
@@ -28,12 +31,6 @@ class Timing:
     def deregistration_seconds(self) -> int:
         """How long a task that is being replaced keeps its sessions before ECS stops it."""
         return self.max_session_seconds + TEXT_SECONDS
-
-    @property
-    def idle_seconds(self) -> int:
-        """When the load balancer closes a silent connection. The service pings its clients and has its own limit on
-        silence, so what ends a session is never the load balancer."""
-        return self.deregistration_seconds
 
     @property
     def stop_seconds(self) -> int:

@@ -6,6 +6,7 @@ from stacks.alb.access_logs import AccessLogs, AccessLogsArgs
 from stacks.alb.certificate import Certificate, CertificateArgs
 from stacks.alb.load_balancer import LoadBalancer, LoadBalancerArgs
 from stacks.contract import AlbOutputs, NetworkOutputs
+from stacks.timing import IDLE_SECONDS
 
 config, place = program.config(), program.place()
 network = contract.read(NetworkOutputs, config.environment)
@@ -30,7 +31,7 @@ balancer = LoadBalancer(
         name=config.named(),
         vpc_id=network.vpc_id,
         subnet_ids=network.public_subnet_ids,
-        idle_seconds=config.timing.idle_seconds,
+        idle_seconds=IDLE_SECONDS,
         protected=config.protected,
         certificate_arn=certificate.arn if certificate else None,
         access_logs=logs,

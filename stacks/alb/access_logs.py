@@ -43,15 +43,12 @@ class AccessLogs(pulumi.ComponentResource):
 
 
 def write_statement(place: Place, bucket_arn: iam.Arn) -> iam.Document:
-    """Only on behalf of this account's load balancers."""
+    """Only on behalf of this account's load balancers: what they send along is their ARN alone."""
     return {
         "Sid": "AccessLogs",
         "Effect": "Allow",
         "Principal": {"Service": WRITER},
         "Action": "s3:PutObject",
         "Resource": pulumi.Output.concat(bucket_arn, f"/AWSLogs/{place.account}/*"),
-        "Condition": {
-            "StringEquals": {"aws:SourceAccount": place.account},
-            "ArnLike": {"aws:SourceArn": place.arn("elasticloadbalancing", "loadbalancer/*")},
-        },
+        "Condition": {"ArnLike": {"aws:SourceArn": place.arn("elasticloadbalancing", "loadbalancer/*")}},
     }

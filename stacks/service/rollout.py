@@ -1,13 +1,13 @@
 """Whether a deployment did what it should. One that ECS took back, because its tasks did not get well, ends with a
 service in a steady state, which the provider takes for success."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import pulumi
 import pulumi_aws as aws
 
-Event = aws.ecs.outputs.GetServiceEventResult
+Event = Mapping[str, str]
 EVENTS = 5
 
 
@@ -29,7 +29,7 @@ def checked(service: aws.ecs.Service, task_definition: aws.ecs.TaskDefinition) -
     def check(values: Sequence[object]) -> str:
         wanted, running, events = values
         assert isinstance(wanted, str)
-        messages = [event.message for event in cast("Sequence[Event]", events or ())]
+        messages = [event["message"] for event in cast("Sequence[Event]", events or ())]
         if refused := problem(wanted, str(running), messages):
             if not pulumi.runtime.is_dry_run():
                 raise pulumi.RunError(refused)

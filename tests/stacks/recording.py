@@ -99,7 +99,7 @@ ANSWERS = {
     "aws:ecr/getImage:getImage": lambda asked: {"imageDigest": asked["imageDigest"]},
     "aws:ecs/getService:getService": lambda asked: {
         "taskDefinition": f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/task:1",
-        "events": [],
+        "events": [{"createdAt": "2026-01-01T00:00:00Z", "id": "1", "message": "has reached a steady state."}],
     },
 }
 
@@ -206,10 +206,10 @@ def run(
     deployed: Mapping[str, Mapping[str, Any]],
     *,
     preview: bool = False,
-    missing: frozenset[str] = frozenset(),
+    cloud: Cloud | None = None,
 ) -> Program:
     """Run one stack's program. `deployed` are the outputs of other stacks, by their whole names."""
-    cloud, log, warnings = Cloud(deployed, missing), logging.Logger("pulumi"), Warnings()
+    cloud, log, warnings = cloud or Cloud(deployed), logging.Logger("pulumi"), Warnings()
     log.addHandler(warnings)
     monitor = Monitor(cloud)
     settings.set_root_resource(None)

@@ -7,12 +7,13 @@ from typing import Any
 
 import pulumi
 import pytest
+from pulumi.runtime import mocks
 
 from stacks.contract import Stack
 from stacks.service import container, metrics
 from stacks.service.alarms import ALARMS
 from stacks.service.dashboard import GRAPHS
-from tests.stacks.recording import ACCOUNT, DIGEST, REGION, Program, run, run_all, settings_of
+from tests.stacks.recording import ACCOUNT, DIGEST, REGION, Cloud, Program, run, run_all, settings_of
 
 OTHER = "sha256:" + "7" * 64
 
@@ -24,8 +25,9 @@ def upstream(environment: str) -> Mapping[str, Mapping[str, Any]]:
 
 
 def service(environment: str = "dev", *, missing: tuple[str, ...] = (), **changes: str) -> Program:
-    config = settings_of(environment, **changes)
-    return run(Stack.SERVICE, environment, config, upstream(environment), missing=frozenset(missing))
+    deployed = upstream(environment)
+    cloud = Cloud(deployed, frozenset(missing))
+    return run(Stack.SERVICE, environment, settings_of(environment, **changes), deployed, cloud=cloud)
 
 
 @cache
@@ -341,3 +343,16 @@ def test_dashboard_shows_every_metric_once() -> None:
     known = [value for value in vars(metrics).values() if isinstance(value, metrics.Metric)]
     assert {(name, statistic) for _, name, statistic in shown} == {(each.name, each.statistic) for each in known}
     assert all(widget["x"] + widget["width"] <= 24 for widget in body["widgets"])
+
+
+def test_a_deployment_that_ecs_took_back_fails_the_program() -> None:
+    class TakenBack(Cloud):
+        """Runs what ran before."""
+
+        def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
+            answer = super().call(args)
+            return {**answer, "taskDefinition": "earlier:1"} if args.token.startswith("aws:ecs/getService") else answer
+
+    with pytest.raises(pulumi.RunError, match="rolled back") as raised:
+        run(Stack.SERVICE, "dev", settings_of("dev"), upstream("dev"), cloud=TakenBack(upstream("dev")))
+    assert "has reached a steady state." in str(raised.value)
