@@ -100,6 +100,7 @@ test-fuzz: .venv/.dev-stamp ## Heavy: every parser that bytes from outside reach
 
 .PHONY: test-stacks
 test-stacks: .venv-stacks/.stamp ## Heavy: the infrastructure, as programs and under Pulumi's own engine
+	@[ "$$(uname)/$$(id -u)" != Linux/0 ] || .ci/install-packages stacks
 	$(STACKS_BIN)/python -m pytest tests/stacks
 
 IMAGE ?= transcriber:local

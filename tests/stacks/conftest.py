@@ -1,6 +1,19 @@
-"""For the tests of the infrastructure, in the virtual environment `.venv-stacks`."""
+"""For the tests of the infrastructure, in the virtual environment `.venv-stacks`: those under the real engine say why
+they are not tried where its tools are missing."""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+
+from .builder import Builder, builder
+from .builder import missing_tools as missing_builders
+from .deployed import Deployed
+from .engine import Ran, missing_tools
+
+MISSING = [*missing_tools(), *missing_builders()]
+collect_ignore_glob = ["test_engine_*.py"] if MISSING else []
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -11,3 +24,54 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore:pkg_resources:DeprecationWarning")
     config.addinivalue_line("filterwarnings", "ignore:Deprecated call to:DeprecationWarning")
     config.addinivalue_line("filterwarnings", "ignore:.*parliament:pytest.PytestUnraisableExceptionWarning")
+
+
+def pytest_report_header() -> str:
+    return f"real engine: not tried: needs {', '.join(MISSING)}" if MISSING else ""
+
+
+@pytest.fixture(scope="session")
+def building(tmp_path_factory: pytest.TempPathFactory) -> Generator[Builder]:
+    with builder(tmp_path_factory.mktemp("builder")) as running:
+        yield running
+
+
+@dataclass(frozen=True)
+class BroughtUp:
+    """`runs` is what each stack's first `up` did."""
+
+    deployed: Deployed
+    runs: dict[str, Ran]
+
+
+@pytest.fixture(scope="session")
+def brought_up(building: Builder, tmp_path_factory: pytest.TempPathFactory) -> BroughtUp:
+    """The environment `dev`, from nothing. Tests that change it take `deployed`."""
+    deployed = Deployed.at(tmp_path_factory.mktemp("up"), building)
+    deployed.initialise("dev")
+    return BroughtUp(deployed, deployed.up("dev"))
+
+
+@pytest.fixture
+def deployed(brought_up: BroughtUp, building: Builder, tmp_path: Path) -> Deployed:
+    """A copy of `dev` after its first `up`, with account, backend and working copy."""
+    return brought_up.deployed.copy(tmp_path / "deployed", building)
+
+
+@pytest.fixture
+def untouched(building: Builder, tmp_path: Path) -> Deployed:
+    """Nothing is brought up yet; the stacks are initialised."""
+    made = Deployed.at(tmp_path / "untouched", building)
+    made.initialise("dev")
+    return made
+
+
+@pytest.fixture
+def printed(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Says something that was measured, whatever becomes of the test."""
+
+    def say(line: str) -> None:
+        with capsys.disabled():
+            print(f"\n  {line}", end="", flush=True)  # noqa: T201 - a report
+
+    return say

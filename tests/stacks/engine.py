@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,10 +16,18 @@ from typing import Any
 from .standin.account import Account, Ledger
 
 ROOT = Path(__file__).parent.parent.parent
-TOOLS = ("pulumi", "pulumi-language-python", "pulumi-resource-docker-build", "pulumi-resource-awsx", "node")
+TOOLS = (
+    "pulumi",
+    "pulumi-language-python",
+    "pulumi-resource-pulumi-python",
+    "pulumi-resource-docker-build",
+    "pulumi-resource-awsx",
+    "node",
+)
 """What must be on PATH to run programs with a real engine."""
 
 _SECONDS = 300
+_NOTHING = ("same", "read", "read-replacement", "refresh")
 
 
 def missing_tools() -> list[str]:
@@ -32,19 +41,17 @@ class Ran:
     code: int
     output: str
     events: list[dict[str, Any]]
+    seconds: float
 
-    def steps(self) -> dict[str, str]:
-        """By URN, what was done, where anything was: create, update, replace, delete …"""
-        found: dict[str, str] = {}
+    def steps(self) -> dict[str, list[str]]:
+        """By type and name, what was done where anything was: update, create-replacement …"""
+        found: dict[str, list[str]] = {}
         for event in self.events:
-            metadata = (event.get("resOutputsEvent") or {}).get("metadata")
-            if metadata and metadata["op"] != "same":
-                found[metadata["urn"]] = metadata["op"]
+            metadata = (event.get("resOutputsEvent") or event.get("resOpFailedEvent") or {}).get("metadata")
+            if metadata and metadata["op"] not in _NOTHING and not metadata["type"].startswith("pulumi:"):
+                name = f"{metadata['type']} {metadata['urn'].rpartition('::')[2]}"
+                found.setdefault(name, []).append(metadata["op"])
         return found
-
-    def changes(self) -> dict[str, int]:
-        """How many resources of each type were changed."""
-        return dict(Counter(urn.split("::")[2].rsplit("$", 1)[-1] for urn in self.steps()))
 
     def planned(self) -> dict[str, int]:
         """The summary's counts, by operation; those that stay the same are left out."""
@@ -55,8 +62,9 @@ class Ran:
         return dict(total)
 
     def diagnostics(self) -> str:
-        found = [event["diagnosticEvent"]["message"] for event in self.events if "diagnosticEvent" in event]
-        return "".join(found)
+        """What a person is told, warnings and errors."""
+        told = [event["diagnosticEvent"] for event in self.events if "diagnosticEvent" in event]
+        return "".join(item["message"] for item in told if item["severity"] != "debug")
 
 
 @dataclass
@@ -75,7 +83,7 @@ class Engine:
         plugin.write_text(f'#!/bin/sh\ncd "{ROOT}" && exec "{sys.executable}" -m tests.stacks.standin "$@"\n')
         plugin.chmod(0o755)
         for name in ("backend", "home"):
-            (folder / name).mkdir()
+            (folder / name).mkdir(exist_ok=True)
         settings = {
             "PATH": f"{plugins}:{os.environ['PATH']}",
             "PULUMI_BACKEND_URL": f"file://{folder}/backend",
@@ -118,12 +126,13 @@ class Engine:
         """`succeeds` is what the test expects; None for either."""
         with tempfile.NamedTemporaryFile(suffix=".json") as log:
             logged = ["--event-log", log.name] if arguments[0] in ("up", "preview", "destroy", "refresh") else []
+            started = time.monotonic()
             process = self.start(*arguments, *logged, work=work, more=more)
             output, _ = process.communicate(timeout=_SECONDS)
             events = list(_events(Path(log.name).read_text()))
         if succeeds is not None:
             assert (process.returncode == 0) == succeeds, output[-6000:]
-        return Ran(process.returncode, output, events)
+        return Ran(process.returncode, output, events, time.monotonic() - started)
 
     def state(self, project: str, stack: str) -> dict[str, Any]:
         path = self.folder / f"backend/.pulumi/stacks/{project}/{stack}.json"

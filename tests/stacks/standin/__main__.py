@@ -1,5 +1,6 @@
 """The plugin's process: prints its port, as plugins do, and serves until the engine ends it."""
 
+import contextlib
 import sys
 from concurrent import futures
 
@@ -20,7 +21,9 @@ def main() -> None:
     server.start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    server.wait_for_termination()
+    # The engine interrupts its plugins when it is done with them.
+    with contextlib.suppress(KeyboardInterrupt):
+        server.wait_for_termination()
 
 
 main()

@@ -141,7 +141,6 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return pb.InvokeResponse(**{"return": wire.write(answer)})
 
     def Cancel(self, request: Any, context: Any) -> Any:
-        self._faults.cancelled.set()
         return empty_pb2.Empty()
 
     def Attach(self, request: Any, context: Any) -> Any:

@@ -21,6 +21,8 @@ LAYERS = "arn:aws:s3:::prod-{region}-starport-layer-bucket/layer"
 """Where ECR keeps what tasks pull."""
 NEEDED = ("ecr.api", "ecr.dkr", "logs", "ssm")
 """Services of AWS without which no task starts."""
+OF_EXEC = ("/managed-agents", "/var/lib/amazon/ssm", "/var/log/amazon/ssm")
+"""Where the agent of ECS Exec writes, as root."""
 
 
 def roll_out(call: Call) -> None:
@@ -177,6 +179,8 @@ def _inside(registry: Registry, repository: str, image: Image, container: dict[s
     user = str(container.get("user") or image.config.get("User") or "root").split(":")[0]
     volumes = image.config.get("Volumes") or {}
     for mount in container.get("mountPoints") or []:
+        if mount["containerPath"] in OF_EXEC:
+            continue
         if user not in ("root", "0") and not mount.get("readOnly") and mount["containerPath"] not in volumes:
             yield (
                 f"Essential container in task exited: permission denied in {mount['containerPath']}, "
