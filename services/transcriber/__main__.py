@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -64,6 +65,8 @@ def _in_process(at_once: int) -> AbstractAsyncContextManager[Service]:
     except ImportError as missing:
         message = f"{missing.name} is not installed: give --url, or install transcriber[server,local]"
         raise ConnectionFailed("no_engine", message) from None
+    # Standard error is for whoever runs the command.
+    logging.getLogger("transcriber").setLevel(logging.ERROR)
     return in_process(at_once)
 
 

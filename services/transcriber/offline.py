@@ -2,7 +2,6 @@
 
 import contextlib
 import fcntl
-import logging
 from collections.abc import AsyncGenerator, Generator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +25,6 @@ async def in_process(at_once: int) -> AsyncGenerator["OfflineService"]:
     Raises:
         ConnectionFailed: there is no such engine here.
     """
-    logging.getLogger("transcriber").setLevel(logging.ERROR)
     with own_folder(cache_folder() / "offline") as folder:
         try:
             settings = Settings.from_environment()

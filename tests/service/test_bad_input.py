@@ -112,7 +112,7 @@ async def test_what_a_client_that_vanishes_sent_is_stored_and_transcribed(servic
 
 
 def _spooled(service: ServiceProcess, session_id: str) -> int:
-    return (service.data / "spool" / session_id / "audio").stat().st_size
+    return sum(piece.stat().st_size for piece in (service.data / "spool" / session_id).glob("audio-*"))
 
 
 async def test_audio_that_came_with_the_close_frame_is_heard_too(service: ServiceProcess) -> None:
