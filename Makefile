@@ -57,12 +57,21 @@ test: lint ## Static checks, then every quick test; TESTS=... narrows it, as for
 QUICK_STACKS = $(filter-out $(wildcard tests/stacks/test_engine_* tests/stacks/test_standin_*),$(wildcard tests/stacks/test_*.py))
 
 .PHONY: lint
-lint: .venv/.dev-stamp .venv-stacks/.stamp ## Static checks only: ruff, pyright strict, import contracts
+lint: .venv/.dev-stamp .venv-stacks/.stamp ## Static checks only: ruff, pyright strict, import contracts, shell scripts, workflows
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/basedpyright
 	$(BIN)/basedpyright --project stacks
 	PYTHONPATH=services $(BIN)/lint-imports --no-logo
+	$(BIN)/shellcheck .ci/* $(shell grep -l bash .github/scripts/*)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/actionlint .github/workflows/*.yml
+	$(BIN)/zizmor --offline --quiet .github
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.renovate renovate.json
+
+.PHONY: workflows
+workflows: .venv/.dev-stamp ## Print what each workflow would do: jobs, order, roles, commands; runs nothing
+	@$(BIN)/python .github/scripts/job_graph.py --commands
 
 .PHONY: fix
 fix: .venv/.dev-stamp ## Format, and mend what can be mended without thinking

@@ -1,0 +1,125 @@
+"""Programs that stand in for those of a runner: each records how it was called and answers as it was told to, by words
+among its arguments; what nobody told it about fails, as a typing mistake would."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = ROOT / ".github" / "scripts"
+
+_PROGRAM = """#!{python} -SE
+import json, sys
+name, arguments = {name!r}, sys.argv[1:]
+text = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read()
+files = {{}}
+for argument in arguments:
+    for path in (argument, argument.removeprefix("body=@")):
+        try:
+            files[argument] = open(path).read()
+        except OSError:
+            pass
+with open({calls!r}, "a") as calls:
+    calls.write(json.dumps({{"program": name, "arguments": arguments, "stdin": text, "files": files}}) + "\\n")
+for rule in json.load(open({answers!r})):
+    if rule["program"] == name and all(part in arguments for part in rule["asked"]):
+        sys.stdout.write(rule["out"])
+        sys.stderr.write(rule["err"])
+        for path, content in rule["writes"].items():
+            target = arguments[arguments.index(path) + 1] if path in arguments else path
+            open(target, "a").write(content)
+        sys.exit(rule["code"])
+sys.stderr.write(name + ": nobody expected " + " ".join(arguments) + "\\n")
+sys.exit(64)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    program: str
+    arguments: list[str]
+    stdin: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return " ".join([self.program, *self.arguments])
+
+    def option(self, name: str) -> str:
+        return self.arguments[self.arguments.index(name) + 1]
+
+
+class Runner:
+    """A machine of GitHub's, as far as scripts see it."""
+
+    def __init__(self, folder: Path, root: Path = ROOT) -> None:
+        self._folder, self._root = folder, root
+        self._answers: list[dict[str, Any]] = []
+        self._bin = folder / "bin"
+        self._bin.mkdir(parents=True)
+        self.output, self.summary = folder / "output", folder / "summary"
+
+    def answer(
+        self,
+        command: str,
+        out: str = "",
+        *,
+        code: int = 0,
+        err: str = "",
+        writes: Mapping[str, str] | None = None,
+    ) -> None:
+        """To calls whose arguments have all these words; of several answers that fit, the first. `writes` are files, or
+        options that name one."""
+        program, *asked = command.split()
+        self._answers.append(
+            {"program": program, "asked": asked, "out": out, "err": err, "code": code, "writes": dict(writes or {})}
+        )
+        file = self._bin / program
+        text = _PROGRAM.format(
+            python=sys.executable,
+            name=program,
+            calls=str(self._folder / "calls"),
+            answers=str(self._folder / "answers"),
+        )
+        file.write_text(text)
+        file.chmod(0o755)
+
+    def run(self, script: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """A script of the workflows, as a step runs it."""
+        (self._folder / "answers").write_text(json.dumps(self._answers))
+        for file in (self.output, self.summary):
+            file.touch()
+        path = self._root / ".github" / "scripts" / script
+        command: Sequence[str] = [sys.executable, str(path)] if script.endswith(".py") else [str(path)]
+        environment = {
+            "PATH": f"{self._bin}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "HOME": str(self._folder),
+            "GITHUB_OUTPUT": str(self.output),
+            "GITHUB_STEP_SUMMARY": str(self.summary),
+            "GITHUB_REPOSITORY": "owner/transcriber",
+            "GITHUB_RUN_ID": "42",
+            **variables,
+        }
+        return subprocess.run(
+            [*command, *arguments],
+            cwd=self._root,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+    @property
+    def calls(self) -> list[Call]:
+        file = self._folder / "calls"
+        return [Call(**json.loads(line)) for line in file.read_text().splitlines()] if file.exists() else []
+
+    def called(self, *words: str) -> list[Call]:
+        """Calls with all of these words."""
+        return [call for call in self.calls if all(word in (call.program, *call.arguments) for word in words)]

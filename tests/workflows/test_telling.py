@@ -1,0 +1,109 @@
+"""What is written on GitHub: the comment on a pull request and the issue about drift, with a stand-in for `gh`."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.workflows.standin import Runner
+from tests.workflows.test_engine_events import EVENTS
+
+BOT = {"login": "github-actions[bot]"}
+MARKER = "<!-- transcriber-plan -->"
+WRITTEN = json.dumps({"html_url": "https://github.com/owner/transcriber/pull/7#issuecomment-1"})
+VARIABLES = {"PULL_REQUEST": "7", "COMMIT": "0123456789abcdef0123456789abcdef01234567"}
+
+
+@pytest.fixture
+def plans(tmp_path: Path) -> Path:
+    return _plans(tmp_path, "preview")
+
+
+def _plans(tmp_path: Path, events: str, environment: str = "dev") -> Path:
+    folder = tmp_path / "plans" / environment
+    folder.mkdir(parents=True)
+    shutil.copy(EVENTS / f"{events}.jsonl", folder / "1-network.jsonl")
+    return folder.parent
+
+
+def _comments(*pages: list[dict[str, Any]]) -> str:
+    return json.dumps(list(pages))
+
+
+def test_the_first_comment_is_made(runner: Runner, plans: Path) -> None:
+    somebody = {"id": 1, "user": {"login": "somebody"}, "body": MARKER}
+    other = {"id": 2, "user": BOT, "body": "<!-- another -->"}
+    runner.answer("gh api --paginate", _comments([somebody], [other]))
+    runner.answer("gh api --method POST", WRITTEN)
+    done = runner.run("comment", str(plans), **VARIABLES)
+    assert done.returncode == 0, done.stderr
+    call = runner.calls[-1]
+    assert "repos/owner/transcriber/issues/7/comments" in call.arguments
+    (body,) = call.files.values()
+    assert body.startswith(f"{MARKER}\n\n## Plan for 0123456789ab\n")
+    assert "https://github.com/owner/transcriber/actions/runs/42" in body
+
+
+def test_the_next_time_it_is_written_anew(runner: Runner, plans: Path) -> None:
+    first = {"id": 11, "user": BOT, "body": "something else"}
+    ours = {"id": 12, "user": BOT, "body": f"{MARKER}\n\nolder"}
+    runner.answer("gh api --paginate", _comments([first], [ours]))
+    runner.answer("gh api --method PATCH repos/owner/transcriber/issues/comments/12", WRITTEN)
+    done = runner.run("comment", str(plans), **VARIABLES)
+    assert done.returncode == 0, done.stderr
+    assert runner.called("POST") == []
+    assert "issuecomment" in done.stdout
+
+
+def test_a_refusal_of_github_fails_the_step(runner: Runner, plans: Path) -> None:
+    runner.answer("gh api --paginate", code=1, err="gh: Resource not accessible by integration (HTTP 403)\n")
+    done = runner.run("comment", str(plans), **VARIABLES)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+
+
+def _drift(runner: Runner, plans: Path) -> int:
+    return runner.run("drift_issue.py", str(plans), "--link", "https://github.com/runs/42").returncode
+
+
+def test_drift_opens_an_issue(runner: Runner, tmp_path: Path) -> None:
+    runner.answer("gh issue list", "[]")
+    runner.answer("gh label create drift --force")
+    runner.answer("gh issue create")
+    assert _drift(runner, _plans(tmp_path, "drift", "prod")) == 1
+    (made,) = runner.called("issue", "create")
+    assert made.option("--title") == "Drift in prod"
+    assert "| update | <code>pulumi-python" in made.files[made.option("--body-file")]
+
+
+def test_while_it_lasts_the_issue_is_written_anew(runner: Runner, tmp_path: Path) -> None:
+    open_issues = [{"number": 3, "title": "Drift in prod"}, {"number": 4, "title": "Drift in dev"}]
+    runner.answer("gh issue list", json.dumps(open_issues))
+    runner.answer("gh issue edit 4")
+    assert _drift(runner, _plans(tmp_path, "drift")) == 1
+    assert runner.called("edit", "4")
+
+
+def test_when_all_is_well_again_it_is_closed(runner: Runner, tmp_path: Path) -> None:
+    plans = _plans(tmp_path, "drift")
+    summary = (EVENTS / "drift.jsonl").read_text().splitlines()[-2]
+    assert "summaryEvent" in summary
+    (plans / "dev" / "1-network.jsonl").write_text(summary)
+    runner.answer("gh issue list", json.dumps([{"number": 4, "title": "Drift in dev"}]))
+    runner.answer("gh issue close 4")
+    assert _drift(runner, plans) == 0
+    assert runner.called("close", "4")
+
+
+def test_what_could_not_be_looked_at_is_no_rest(runner: Runner, tmp_path: Path) -> None:
+    plans = _plans(tmp_path, "drift")
+    (plans / "dev" / "1-network.jsonl").write_text("")
+    runner.answer("gh issue list", "[]")
+    runner.answer("gh label create")
+    runner.answer("gh issue create")
+    assert _drift(runner, plans) == 1
+    (plans / "dev" / "1-network.jsonl").unlink()
+    (plans / "dev").rmdir()
+    assert _drift(runner, plans) == 1, "nothing was looked at"
