@@ -36,12 +36,13 @@ class Heading:
 
 
 def load(folder: Path) -> dict[str, dict[str, Plan | None]]:
+    """What plans.py left there; nothing if it left nothing."""
     return {
         environment.name: {
             file.stem.partition("-")[2]: None if file.suffix == ABSENT else read(file.read_text().splitlines())
             for file in sorted(environment.iterdir())
         }
-        for environment in sorted(folder.iterdir())
+        for environment in sorted(folder.glob("*"))
         if environment.is_dir()
     }
 

@@ -64,6 +64,14 @@ def test_a_refusal_of_github_fails_the_step(runner: Runner, plans: Path) -> None
     assert "Traceback" not in done.stderr
 
 
+def test_a_preview_that_left_nothing_is_told_as_well(runner: Runner, tmp_path: Path) -> None:
+    runner.answer("gh api --paginate", _comments([]))
+    runner.answer("gh api --method POST", WRITTEN)
+    assert runner.run("comment", str(tmp_path / "plans"), **VARIABLES).returncode == 0
+    (body,) = runner.calls[-1].files.values()
+    assert "Nothing was previewed." in body
+
+
 def _drift(runner: Runner, plans: Path) -> int:
     return runner.run("drift_issue.py", str(plans), "--link", "https://github.com/runs/42").returncode
 
