@@ -77,8 +77,9 @@ class Service:
     """What looks at all of it, now and then."""
 
     @classmethod
-    async def start(cls, settings: Settings) -> "Service":
-        """Load and connect everything; take up what a process before this one left."""
+    async def start(cls, settings: Settings, *, noted: bool = True) -> "Service":
+        """Load and connect everything; take up what a process before this one left. `noted`: whether sessions are
+        listed and counted for their owners."""
         keys = make_keys(settings)
         engine = await asyncio.to_thread(make_engine, settings)
         description = engine.description
@@ -99,7 +100,7 @@ class Service:
             utterance_deadline_seconds=settings.utterance_deadline_seconds,
             metrics=metrics,
             traces=make_traces(settings),
-            endings=Endings(Catalogue(store), outbox, finals=settings.webhook_finals == "true"),
+            endings=Endings(Catalogue(store) if noted else None, outbox, finals=settings.webhook_finals == "true"),
         )
         sessions = Sessions(parts, settings.spool_root, limits(settings))
         metrics.build.info(

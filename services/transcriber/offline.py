@@ -28,7 +28,7 @@ async def in_process(at_once: int) -> AsyncGenerator["OfflineService"]:
     with own_folder(cache_folder() / "offline") as folder:
         try:
             settings = Settings.from_environment()
-            service = await Service.start(local(settings, folder, at_once))
+            service = await Service.start(local(settings, folder, at_once), noted=False)
         except SettingsError as wrong:
             raise ConnectionFailed("wrong_settings", "; ".join(wrong.problems)) from None
         except UNUSABLE as problem:
@@ -47,6 +47,11 @@ def local(settings: Settings, folder: Path, at_once: int) -> Settings:
         spool_dir=None,
         s3_bucket="",
         max_running_jobs=at_once,
+        retention_days=0,
+        api_keys="",
+        api_keys_file=None,
+        webhook_url="",
+        webhook_secret="",
         emf_namespace="",
         otel_exporter_otlp_endpoint="",
     )
