@@ -92,7 +92,9 @@ def ask_raw(port: int, request: bytes) -> Answer:
         while status != 101 and len(body) < int(headers.get("content-length", 0)) and (data := connection.recv(65536)):
             body += data
     values: Any = json.loads(body) if headers.get("content-type") == "application/json" else {}
-    return Answer(status, values.get("error", {}).get("code", "") if isinstance(values, dict) else "", values, headers)
+    return Answer(
+        status, (values.get("error") or {}).get("code", "") if isinstance(values, dict) else "", values, headers
+    )
 
 
 @dataclass(frozen=True)
@@ -265,6 +267,15 @@ WAYS = (
     Way("an oversized body", 413, "request_too_large", lambda door: _tokens(door, b" " * (2 << 20))),
     Way("a body that is no JSON", 400, "invalid_json", lambda door: _tokens(door, b"\xff{")),
     Way("a field that is not there", 400, "invalid_field", lambda door: _tokens(door, b'{"owner": "bob"}')),
+    Way("another key's session", 404, "unknown_session", lambda door: _of_alice(door, "bob", "")),
+    Way("another key's recording", 404, "unknown_session", lambda door: _of_alice(door, "bob", "/audio")),
+    Way("another key's transcript", 404, "unknown_session", lambda door: _of_alice(door, "bob", "/transcript.txt")),
+    Way("another key's session, deleted", 404, "unknown_session", lambda door: _of_alice(door, "bob", "", "DELETE")),
+    Way("another key's job", 404, "unknown_job", lambda door: _job_of_alice(door, "bob")),
+    Way("another key's session, resumed", 404, "unknown_session", lambda door: _resumed(door, "bob")),
+    Way("a session by a path", 404, "not_found", lambda door: _get(door, "/v1/sessions/..%2f..%2fkeys.json")),
+    Way("a transcript by a path", 404, "unknown_format", lambda door: _of_alice(door, "alice", "/transcript.%2e%2e")),
+    Way("sessions of a named owner", 400, "unknown_field", lambda door: _get(door, "/v1/sessions?owner=bob")),
     Way(
         "an oversized head",
         431,
@@ -355,6 +366,43 @@ def _page(door: Door, origin: str) -> Answer:
 
 def _english(door: Door, query: str) -> Answer:
     return door.handshake(f"/ws?{query}", door.key("english"))
+
+
+def _session_of_alice(door: Door) -> str:
+    """One that is over and listed."""
+    assert door.handshake(headers=door.key()).status == 101
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while not (listed := ask(door.keyed.port, "GET", "/v1/sessions", door.key()).body["sessions"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return listed[-1]["session_id"]
+
+
+def _of_alice(door: Door, name: str, what: str, method: str = "GET") -> Answer:
+    path = f"/v1/sessions/{_session_of_alice(door)}{what}"
+    return ask(door.keyed.port, method, path, door.key(name))
+
+
+def _job_of_alice(door: Door, name: str) -> Answer:
+    headers = {**door.key(), "Content-Type": "audio/wav"}
+    taken = ask(door.keyed.port, "POST", "/v1/jobs", headers, b"RIFF no audio")
+    assert taken.status == 202, taken
+    return ask(door.keyed.port, "GET", f"/v1/jobs/{taken.body['id']}", door.key(name))
+
+
+def _resumed(door: Door, name: str) -> Answer:
+    """With the token of a session that waits for alice."""
+    head = "".join(f"{name}: {value}\r\n" for name, value in door.key().items())
+    with socket.create_connection(("127.0.0.1", door.keyed.port), ANSWER_SECONDS) as first:
+        first.sendall(
+            f"GET /ws?resume=true HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n{head}"
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+        )
+        received = b""
+        while b'"resume_token":"' not in received:
+            received += first.recv(65536)
+        token = received.partition(b'"resume_token":"')[2].partition(b'"')[0].decode()
+    return door.handshake(f"/ws?resume_token={token}", door.key(name))
 
 
 def _get(door: Door, path: str) -> Answer:

@@ -88,7 +88,7 @@ class _Routes:
         """Those that began on a day, in order."""
         asked = _query("day", "after", "limit")
         day, after = _day("day", asked.get("day")), asked.get("after", "")
-        if after and not made_at(after):
+        if "after" in asked and not made_at(after):
             raise _invalid("after", "the id of a session")
         limit = asked.get("limit", "100")
         if not limit.isascii() or not limit.isdecimal() or not 1 <= int(limit[:9]) <= MAX_LISTED:
