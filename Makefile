@@ -43,6 +43,10 @@ up: .venv-stacks/.stamp ## Bring ENV up on AWS, then see that it runs what was b
 down: .venv-stacks/.stamp ## Take ENV down, with what a failed `make up` left; says what is kept
 	$(STACKS_BIN)/python -m stacks.environment.teardown $(ENV)
 
+.PHONY: promote
+promote: .venv-stacks/.stamp ## Keep the image that ENV runs, for another environment to run; says with which settings
+	$(STACKS_BIN)/python -m stacks.environment.promote $(ENV)
+
 # Working on it
 
 .PHONY: setup

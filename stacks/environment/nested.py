@@ -164,6 +164,8 @@ def _collect(plan: Plan) -> Callable[[auto.EngineEvent], None]:
             plan.step(str(getattr(step.op, "value", step.op)), step.type, step.urn)
         if event.diagnostic_event and event.diagnostic_event.severity == "error":
             plan.error(event.diagnostic_event.message)
+        if event.policy_event and event.policy_event.enforcement_level == "mandatory":
+            plan.error(f"{event.policy_event.policy_name}: {event.policy_event.message}")
 
     return collect
 

@@ -37,11 +37,13 @@ def client(root: Path, environment: str) -> ecs.Client:
 
 
 def stopped_reasons(root: Path, environment: str) -> list[str]:
-    """Why tasks stopped, or why that can't be told."""
+    """Why tasks of the environment stopped, or why that can't be told."""
     cluster = Nested(root, Stack.CLUSTER, environment).outputs().get("cluster_name", "")
     service = ecs.Service(cluster, _service_name(Nested(root, Stack.SERVICE, environment)))
-    if not service.name:
-        return []
+    return reasons_of(root, environment, service) if service.name else []
+
+
+def reasons_of(root: Path, environment: str, service: ecs.Service) -> list[str]:
     try:
         return ecs.stopped_reasons(client(root, environment), service)
     except (BotoCoreError, ClientError) as problem:

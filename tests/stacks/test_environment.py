@@ -12,6 +12,7 @@ from stacks.environment.resource import StackProvider
 from stacks.environment.teardown import confirmed, kept, protections
 from stacks.network import zones
 from stacks.service import rollout
+from tests.stacks.ecs_api import ecs_api
 from tests.stacks.recording import DIGEST, ROOT, config_of
 
 URN = "urn:pulumi:dev::transcriber-network::awsx:ec2:Vpc$aws:ec2/vpc:Vpc::transcriber-dev"
@@ -241,3 +242,38 @@ def test_a_deployment_that_was_taken_back_is_a_failure() -> None:
 def test_root_project_is_where_its_files_are() -> None:
     assert (ROOT / "Pulumi.yaml").is_file()
     assert (ROOT / "__main__.py").is_file()
+
+
+# The same, over ECS's own API
+
+
+@pytest.fixture
+def credentials(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    return monkeypatch
+
+
+def test_ecs_is_asked_as_it_takes_it(credentials: pytest.MonkeyPatch) -> None:
+    task = {"containers": [{"name": "transcriber", "imageDigest": DIGEST}]}
+    primary = {"status": "PRIMARY", "taskDefinition": TASK, "rolloutState": "COMPLETED"}
+    answers = {
+        "DescribeServices": {"services": [{"status": "ACTIVE", "deployments": [primary]}]},
+        "ListTasks": {"taskArns": ["arn:aws:ecs:us-east-1:123456789012:task/transcriber-dev/1"]},
+        "DescribeTasks": {"tasks": [task]},
+    }
+    with ecs_api(answers) as (address, asked):
+        credentials.setenv("AWS_ENDPOINT_URL_ECS", address)
+        client = verify.client(ROOT, "dev")
+        assert ecs.problems(client, SERVICE, task_definition=TASK, digest=DIGEST) == []
+        assert ecs.stopped_reasons(client, SERVICE) == []
+    assert asked[0] == ("DescribeServices", {"cluster": SERVICE.cluster, "services": [SERVICE.name]})
+    assert asked[1][1] == {"cluster": SERVICE.cluster, "serviceName": SERVICE.name, "desiredStatus": "RUNNING"}
+    assert [operation for operation, _ in asked[2:]] == ["DescribeTasks", "ListTasks", "DescribeTasks"]
+
+
+def test_ecs_that_does_not_tell_is_no_failure_of_its_own(credentials: pytest.MonkeyPatch) -> None:
+    with ecs_api({}) as (address, _):
+        credentials.setenv("AWS_ENDPOINT_URL_ECS", address)
+        (told,) = verify.reasons_of(ROOT, "dev", SERVICE)
+    assert told.startswith("(ECS does not tell why tasks stopped: An error occurred (AccessDeniedException)")

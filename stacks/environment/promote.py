@@ -1,0 +1,88 @@
+"""Keeps the image that an environment runs for another to run: `python -m stacks.environment.promote dev`.
+
+The registry counts promoted images apart (`release-`), so later builds do not push them out."""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from stacks.contract import Stack
+from stacks.ecr.lifecycle import PROMOTED
+from stacks.environment.files import settings_of
+from stacks.environment.nested import Nested
+
+ROOT = Path(__file__).resolve().parents[2]
+DIGITS = 16
+
+
+class Client(Protocol):
+    """What is used of boto3's client for ECR."""
+
+    def batch_get_image(self, **request: Any) -> Mapping[str, Any]: ...
+    def put_image(self, **request: Any) -> Mapping[str, Any]: ...
+
+
+class NotThere(Exception):
+    """The registry does not have the image."""
+
+
+def tag_of(digest: str) -> str:
+    return f"{PROMOTED}{digest.removeprefix('sha256:')[:DIGITS]}"
+
+
+def keep(client: Client, repository: str, digest: str) -> str:
+    """Give the image its tag, if it has not got it; the tag.
+
+    Raises:
+        NotThere: there is no such image.
+    """
+    found = client.batch_get_image(repositoryName=repository, imageIds=[{"imageDigest": digest}])["images"]
+    if not found:
+        raise NotThere(f"{repository} has no image {digest}")
+    # An image has an entry for each of its tags.
+    if tag_of(digest) not in {image["imageId"].get("imageTag") for image in found}:
+        client.put_image(
+            repositoryName=repository,
+            imageManifest=found[0]["imageManifest"],
+            imageManifestMediaType=found[0]["imageManifestMediaType"],
+            imageDigest=digest,
+            imageTag=tag_of(digest),
+        )
+    return tag_of(digest)
+
+
+def settings(environment: str, digest: str) -> str:
+    """What runs it, in the other environment's file."""
+    return f"  transcriber:image_environment: {environment}\n  transcriber:image_digest: {digest}\n"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="promote", description=__doc__)
+    parser.add_argument("environment", help="that runs the image")
+    environment = parser.parse_args(arguments).environment
+    digest = Nested(ROOT, Stack.SERVICE, environment).outputs().get("image_digest")
+    repository = Nested(ROOT, Stack.ECR, environment).outputs().get("repository_name")
+    if not digest or not repository:
+        return _say(f"{environment} is not deployed")
+    region = settings_of(ROOT, environment)["config"]["aws:region"]
+    connect = cast("Callable[..., Client]", boto3.client)
+    try:
+        tag = keep(connect("ecr", region_name=region), repository, digest)
+    except (NotThere, BotoCoreError, ClientError) as problem:
+        return _say(str(problem))
+    sys.stdout.write(f"{repository}:{tag} is kept. To run it elsewhere:\n{settings(environment, digest)}")
+    return 0
+
+
+def _say(problem: str) -> int:
+    sys.stderr.write(f"promote: {problem}\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
