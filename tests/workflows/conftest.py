@@ -23,10 +23,10 @@ def runner(tmp_path: Path) -> Runner:
     return Runner(tmp_path / "runner")
 
 
-@pytest.fixture
-def copy(tmp_path: Path) -> Path:
-    """A clone with one commit on main, which is what origin has."""
-    root = tmp_path / "copy"
+@pytest.fixture(scope="session")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With one commit on main, which is what origin has."""
+    root = tmp_path_factory.mktemp("clone")
     for name in COPIED:
         source, target = ROOT / name, root / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -38,6 +38,12 @@ def copy(tmp_path: Path) -> Path:
     commit(root)
     git(root, "update-ref", "refs/remotes/origin/main", "HEAD")
     return root
+
+
+@pytest.fixture
+def copy(clone: Path, tmp_path: Path) -> Path:
+    """A clone to be changed."""
+    return Path(shutil.copytree(clone, tmp_path / "copy"))
 
 
 @pytest.fixture

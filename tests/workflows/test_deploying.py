@@ -87,7 +87,7 @@ def test_prod_runs_what_dev_runs_if_it_is_given_none(ready: Runner, copy: Path) 
 def test_what_prod_runs_is_kept_in_the_registry_before_it_runs(ready: Runner) -> None:
     assert _deploy(ready, "prod") == ""
     order = [str(call) for call in ready.calls]
-    kept = next(place for place, call in enumerate(order) if "put-image" in call and "release-0123456789ab" in call)
+    kept = next(place for place, call in enumerate(order) if "put-image" in call and "release-0123456789abcdef" in call)
     assert kept < order.index("pulumi up --stack prod --yes --skip-preview --non-interactive")
 
 
