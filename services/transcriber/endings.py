@@ -42,20 +42,19 @@ class Endings:
         self._finals = finals
         self._pauses_seconds = pauses_seconds
 
-    async def note(self, owner: str, entry: Entry) -> None:
-        """Have it found and counted. Its recording is worth more: a store that does not take this fails nothing."""
+    async def note(self, owner: str, entry: Entry) -> StoreError | None:
+        """Have it found and counted; why that was not possible."""
         if self._catalogue is None:
-            return
+            return None
         for pause in (*self._pauses_seconds, None):
             try:
                 await self._catalogue.add(owner, entry)
-                return
+                break
             except StoreError as problem:
                 if pause is None:
-                    reason = type(problem).__name__
-                    log.error("not noted", extra={"session": entry.session_id, "reason": reason, **asdict(entry)})
-                    return
+                    return problem
             await asyncio.sleep(pause)
+        return None
 
     def told(self, status: Status, event: Event) -> None:
         """A client was told something; final texts may be of use elsewhere."""
@@ -74,11 +73,20 @@ class Endings:
             self._outbox.put("transcription.final", said)
 
     async def stored(self, owner: str, entry: Entry, storing: Coroutine[Any, Any, Storage]) -> Storage:
-        """While it is being stored, note it; then tell. What could not be stored is told by the process that does."""
+        """While it is being stored, note it; then tell. What could not be stored is told by the process that does.
+
+        A recording waits for a store for much longer than a note does, which is tried again behind it. The recording
+        is worth more, too: a store that takes it and not the note fails nothing.
+        """
         noting = asyncio.create_task(self.note(owner, entry))
         try:
             storage = await storing
-            await noting
+            problem = await noting
+            if problem is not None and storage.state != "failed":
+                problem = await self.note(owner, entry)
+            if problem is not None:
+                reason = type(problem).__name__
+                log.error("not noted", extra={"session": entry.session_id, "reason": reason, **asdict(entry)})
         finally:
             noting.cancel()
         if self._outbox is not None and storage.state != "failed":

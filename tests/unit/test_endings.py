@@ -71,6 +71,28 @@ async def test_a_store_that_fails_for_a_while_is_asked_again() -> None:
     assert len(catalogue.noted) == 1
 
 
+async def test_a_store_that_failed_until_it_took_the_recording_is_asked_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    catalogue = Failing(9)
+
+    async def stored_late() -> Storage:
+        await asyncio.sleep(0.01)
+        catalogue.failures = 0
+        return STORED
+
+    with caplog.at_level(logging.ERROR):
+        await Endings(catalogue, pauses_seconds=()).stored("alice", ENTRY, stored_late())
+    assert catalogue.noted == [("alice", ENTRY)]
+    assert caplog.records == []
+
+
+async def test_what_could_not_be_stored_is_not_noted_again() -> None:
+    catalogue = Failing(2)
+    await Endings(catalogue, pauses_seconds=(0,)).stored("alice", ENTRY, stored(Storage("failed")))
+    assert catalogue.noted == []
+
+
 async def test_a_store_that_fails_for_good_fails_nothing(caplog: pytest.LogCaptureFixture) -> None:
     endings = Endings(Failing(9), pauses_seconds=(0,))
     with caplog.at_level(logging.ERROR):
