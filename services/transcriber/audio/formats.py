@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 
+from transcriber.audio.coded_wav import WavFormatDecoder
 from transcriber.audio.coding import ENCODINGS, RawFormat, encoding_named
 from transcriber.audio.decoder import Block, DecodeError, Decoder, ReadAt
 from transcriber.audio.libav import FORMS
@@ -40,8 +41,12 @@ def _mp4(around: Surroundings) -> Decoder:
     return Mp4Decoder(lambda: _as_it_comes("mp4")(around), lambda: _at_the_end("mp4")(around))
 
 
+def _wav(around: Surroundings) -> Decoder:
+    return WavFormatDecoder(lambda: WavDecoder(separate=around.separate), lambda: _as_it_comes("wav")(around))
+
+
 CONTAINERS: Mapping[str, Callable[[Surroundings], Decoder]] = {
-    "wav": lambda around: WavDecoder(separate=around.separate),
+    "wav": _wav,
     "webm": lambda around: PushedDecoder(WebmDemuxer(), separate=around.separate),
     "ogg": lambda around: PushedDecoder(OggDemuxer(), separate=around.separate),
     "flac": _as_it_comes("flac"),

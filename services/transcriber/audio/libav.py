@@ -36,6 +36,7 @@ _MPEG = frozenset(("aac", "mp3float", "mp3", "mp2", "mp2float", "mp1", "mp1float
 _TELEPHONE = frozenset(("amrnb", "amrwb", "gsm_ms", "adpcm_ms", "adpcm_ima_wav", "adpcm_ima_qt"))
 
 FORMS: Mapping[str, Form] = {
+    "wav": Form("wav", _MPEG | _TELEPHONE, probe_bytes=2048),
     "mp3": Form("mp3", _MPEG, probe_bytes=2048),
     "aac": Form("aac", frozenset(("aac",)), probe_bytes=2048),
     "flac": Form("flac", frozenset(("flac",)), timed=True, probe_bytes=2048),

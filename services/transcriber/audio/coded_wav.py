@@ -1,0 +1,64 @@
+"""WAV whose audio is coded (ADPCM, GSM, MP3), as recorders of calls make it: FFmpeg's to decode."""
+
+import struct
+from collections.abc import AsyncIterator, Callable
+
+from transcriber.audio.decoder import Block, Decoder
+from transcriber.audio.tracks import nothing
+
+_MAX_HEAD_BYTES = 64 << 10
+"""How far into a file its `fmt ` chunk is looked for here."""
+
+_CODED = frozenset((0x02, 0x11, 0x31, 0x50, 0x55))
+"""Format tags (RFC 2361): Microsoft ADPCM, IMA ADPCM, GSM 6.10, MPEG, MP3."""
+
+
+def is_coded(head: bytes) -> bool | None:
+    """Whether a WAV file that begins so holds coded audio; None when more must be seen."""
+    position = 12
+    while position + 10 <= len(head):
+        name, size, tag = struct.unpack_from("<4sIH", head, position)
+        if name == b"fmt ":
+            return tag in _CODED
+        position += 8 + size + size % 2
+        if name == b"data" or position > _MAX_HEAD_BYTES:
+            return False
+    return None
+
+
+class WavFormatDecoder:
+    """Holds the head of a file until that shows which of two decoders it needs."""
+
+    def __init__(self, samples: Callable[[], Decoder], coded: Callable[[], Decoder]) -> None:
+        self._samples = samples
+        self._coded = coded
+        self._head = b""
+        self._decoder: Decoder | None = None
+
+    @property
+    def tracks(self) -> int:
+        return self._decoder.tracks if self._decoder else 1
+
+    async def decode(self, data: bytes) -> AsyncIterator[Block]:
+        if self._decoder is None:
+            self._head += data
+            coded = is_coded(self._head)
+            if coded is None:
+                return
+            self._decoder = self._coded() if coded else self._samples()
+            data, self._head = self._head, b""
+        async for block in self._decoder.decode(data):
+            yield block
+
+    async def flush(self) -> Block:
+        return await self._decoder.flush() if self._decoder else nothing()
+
+    async def close(self) -> AsyncIterator[Block]:
+        """A file of which only the head has come holds no audio."""
+        if self._decoder is not None:
+            async for block in self._decoder.close():
+                yield block
+
+    def release(self) -> None:
+        if self._decoder is not None:
+            self._decoder.release()
