@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from pulumi import automation as auto
+
 from stacks.config import Config
 from stacks.contract import Stack
 from stacks.environment.files import config_of
@@ -41,7 +43,8 @@ def protections(config: Config) -> str:
 
 
 def take_down(root: Path, environment: str) -> None:
-    """The root's resources first, which knows what it made; then whatever is left in the five, last to first.
+    """What the five have, last to first. The root's own order would not do: of a stack that failed it knows nothing,
+    and would take away what that one still uses.
 
     Raises:
         Failed: with what is wrong.
@@ -50,7 +53,7 @@ def take_down(root: Path, environment: str) -> None:
         nested = Nested(root, stack, environment)
         left = nested.resources()
         if left:
-            tell(f"{stack}: {len(left)} resources are left")
+            tell(f"{stack}: {len(left)} resources")
             nested.destroy(tell)
 
 
@@ -63,15 +66,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _say("nothing was taken down")
     if config.protected:
         return _say(protections(config))
-    root = subprocess.run(["pulumi", "destroy", "--yes", "--stack", environment], cwd=ROOT, check=False)  # noqa: S603, S607
     try:
         take_down(ROOT, environment)
     except Failed as failed:
         return _say(str(failed))
-    if root.returncode:
-        return _say("the root stack could not be taken down: see above")
+    if code := _forget(environment):
+        return code
     sys.stdout.write("Kept:\n" + "".join(f"  {what}\n" for what in kept(config)))
     return 0
+
+
+def _forget(environment: str) -> int:
+    """Have the root forget the five, which have nothing any more; the exit code."""
+    stacks = auto.LocalWorkspace(work_dir=str(ROOT)).list_stacks()
+    if environment not in (stack.name.rpartition("/")[2] for stack in stacks):
+        return 0
+    command = ["pulumi", "destroy", "--yes", "--skip-preview", "--stack", environment]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode  # noqa: S603
 
 
 def _say(problem: str) -> int:

@@ -1,0 +1,129 @@
+"""The environment as one, from the root project, under Pulumi's own engine: what the commands mean there."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from .builder import Builder
+from .conftest import BroughtUp
+from .deployed import SECRETS, STACKS, Deployed
+from .engine import Ran
+
+pytestmark = pytest.mark.timeout(1800)
+
+VPC = "aws:ec2/vpc:Vpc"
+_SECONDS = 900
+
+
+@dataclass
+class Root:
+    """The root project of a working copy."""
+
+    deployed: Deployed
+
+    @classmethod
+    def of(cls, deployed: Deployed) -> "Root":
+        deployed.engine.run("stack", "init", "dev", "--no-select", work=deployed.root)
+        return cls(deployed)
+
+    def do(self, verb: str, *options: str, succeeds: bool = True, **more: str) -> Ran:
+        """As Engine.run, with the time that five stacks take."""
+        confirmed = ("--skip-preview",) if verb in ("up", "destroy") else ()
+        log = self.deployed.engine.folder / "events.json"
+        log.unlink(missing_ok=True)
+        process = self.start(verb, *confirmed, *options, "--event-log", str(log), **more)
+        output, _ = process.communicate(timeout=_SECONDS)
+        assert (process.returncode == 0) == succeeds, output[-6000:]
+        events = [json.loads(line) for line in log.read_text().splitlines() if line.strip()]
+        return Ran(process.returncode, output, events, 0)
+
+    def start(self, *arguments: str, **more: str) -> "subprocess.Popen[str]":
+        return self.deployed.engine.start(*arguments, "-s", "dev", work=self.deployed.root, more=more)
+
+    def made(self) -> list[str]:
+        """The stacks that have something, in their order."""
+        return [name for name in STACKS if self.resources(name)]
+
+    def resources(self, name: str) -> list[str]:
+        path = self.deployed.engine.folder / f"backend/.pulumi/stacks/transcriber-{name}/dev.json"
+        return [item["id"] for item in self.deployed.resources(name) if item.get("id")] if path.is_file() else []
+
+    def run(self, module: str) -> "subprocess.CompletedProcess[str]":
+        """A command of the Makefile's, in the copy."""
+        return subprocess.run(
+            [sys.executable, "-m", module, "dev"],
+            cwd=self.deployed.root,
+            env=self.deployed.engine.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+
+
+def _changed(ran: Ran) -> list[str]:
+    """The stacks whose resource at the root was changed."""
+    return sorted(step.split()[-1] for step in ran.steps() if "dynamic:Resource" in step)
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def empty(building: Builder, tmp_path: Path) -> Root:
+    """The root's stack is initialised, and nothing else."""
+    return Root.of(Deployed.at(tmp_path / "empty", building))
+
+
+@pytest.fixture(scope="module")
+def adopted(brought_up: BroughtUp, building: Builder, tmp_path_factory: pytest.TempPathFactory) -> tuple[Root, Ran]:
+    """All five are up, each brought up by itself, and then the root; what that did."""
+    root = Root.of(brought_up.deployed.copy(tmp_path_factory.mktemp("adopted") / "copy", building))
+    return root, root.do("up")
+
+
+@pytest.fixture
+def root(adopted: tuple[Root, Ran], building: Builder, tmp_path: Path) -> Root:
+    """All five are up, and the root knows them."""
+    return Root(adopted[0].deployed.copy(tmp_path / "root", building))
+
+
+def test_preview_of_nothing_shows_everything_and_changes_nothing(empty: Root) -> None:
+    backend, settings = empty.deployed.engine.folder / "backend", empty.deployed.root / "Pulumi.dev.yaml"
+    before = (_files(backend / ".pulumi/stacks"), settings.read_bytes(), empty.deployed.account().resources)
+    seen = empty.do("preview")
+    after = (_files(backend / ".pulumi/stacks"), settings.read_bytes(), empty.deployed.account().resources)
+    assert before == after
+    told = seen.diagnostics()
+    assert all(f"{name}: " in told for name in STACKS)
+    assert "+ aws:ecs/service:Service transcriber-dev" in told
+    assert "service: " in told
+    assert "previewed with what network, ecr, alb, cluster is now" in told
+
+
+def test_up_over_what_is_up_changes_nothing(adopted: tuple[Root, Ran], brought_up: BroughtUp) -> None:
+    root, first = adopted
+    assert _changed(first) == sorted(STACKS)
+    assert root.deployed.account().resources == brought_up.deployed.account().resources
+    assert _changed(root.do("up", "--expect-no-changes")) == []
+
+
+def test_state_of_the_root_holds_no_secret_and_no_path(adopted: tuple[Root, Ran]) -> None:
+    root, _ = adopted
+    state = json.dumps(root.deployed.engine.state("transcriber", "dev"))
+    assert [value for value in SECRETS.values() if value in state] == []
+    assert str(root.deployed.root) not in state, "another machine goes on with it"
+
+
+def test_a_changed_setting_changes_the_stacks_that_have_it(root: Root) -> None:
+    root.deployed.configure("dev", log_days=7)
+    changed = root.do("up")
+    assert _changed(changed) == ["cluster", "service"]
+    groups = root.deployed.account().of("aws:cloudwatch/logGroup:LogGroup")
+    assert {group.inputs["retentionInDays"] for group in groups} == {7}
