@@ -29,6 +29,10 @@ run: .venv/.local-stamp ## Run the service on HOST and PORT (127.0.0.1:8080) unt
 ENV ?= dev
 export PULUMI_SKIP_UPDATE_CHECK ?= true
 
+.PHONY: bootstrap
+bootstrap: .venv/.local-stamp ## Prepare an AWS account for REPO=OWNER/REPO: state, roles, secrets; shows what it would do, and asks
+	@$(BIN)/python -m bootstrap $(REPO) $(ARGS)
+
 .PHONY: preview
 preview: .venv-stacks/.stamp ## Say what `make up` would change in ENV; changes nothing
 	pulumi preview --stack $(ENV) $(ARGS)

@@ -1,0 +1,203 @@
+"""Prepare an AWS account: `python -m bootstrap OWNER/REPO`. Shows what it would change and asks; may be run again at any time."""
+
+import argparse
+import getpass
+import json
+import re
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+TEMPLATE = Path(__file__).with_name("template.yaml")
+STACK = "transcriber-bootstrap"
+PROVIDER = "oidc-provider/token.actions.githubusercontent.com"
+ENVIRONMENTS = ("dev", "prod")
+ASKED = {
+    "api-keys": "the clients' API keys, as one line of what `transcriber keys` writes",
+    "openai-api-key": "OpenAI's key; not needed with engine: local",
+    "smoke-api-key": "a client's key for the test after a deployment; not needed without API keys",
+}
+"""SSM parameters by the end of their name. `token-secret` is made here."""
+REPOSITORY = re.compile(r"[A-Za-z0-9-]+(@\d+)?/[\w.-]+?(@\d+)?", re.ASCII)
+
+Ask = Callable[[str], str]
+
+
+class Stopped(Exception):
+    """Why nothing more is done; its text is for people."""
+
+
+def aws(*arguments: str, given: str = "") -> Any:
+    """What the AWS CLI answers, decoded; None for nothing. `given` is its standard input: values are in no argument.
+
+    Raises:
+        Stopped: with what it says, as it fails.
+    """
+    command = ["aws", *arguments, "--output", "json"]
+    try:
+        done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise Stopped("there is no `aws`: install the AWS CLI, version 2, and give it credentials") from None
+    if done.returncode:
+        raise Stopped(done.stderr.strip() or f"aws {' '.join(arguments[:2])} failed")
+    return json.loads(done.stdout) if done.stdout.strip() else None
+
+
+def missing(problem: Stopped) -> bool:
+    """Whether it means that a stack or a resource of it is not there."""
+    return "does not exist" in str(problem)
+
+
+def stack_status() -> str:
+    """Empty if there is none."""
+    try:
+        return str(aws("cloudformation", "describe-stacks", "--stack-name", STACK)["Stacks"][0]["StackStatus"])
+    except Stopped as problem:
+        if missing(problem):
+            return ""
+        raise
+
+
+def others_provider() -> str:
+    """The ARN of an OIDC provider of GitHub that this stack has not made; empty if there is none. An account has one at most."""
+    listed = aws("iam", "list-open-id-connect-providers")["OpenIDConnectProviderList"]
+    found = [each["Arn"] for each in listed if each["Arn"].endswith(PROVIDER)]
+    if not found:
+        return ""
+    try:
+        where = ("--stack-name", STACK, "--logical-resource-id", "GitHubProvider")
+        own = aws("cloudformation", "describe-stack-resource", *where)["StackResourceDetail"].get("PhysicalResourceId")
+    except Stopped as problem:
+        if not missing(problem):
+            raise
+        own = ""
+    return "" if found[0] == own else str(found[0])
+
+
+def planned(parameters: dict[str, str], status: str) -> tuple[str, list[str]]:
+    """A change set, and a line for each of its changes; without any, there is none either."""
+    kind = "UPDATE" if status and status != "REVIEW_IN_PROGRESS" else "CREATE"
+    given = {
+        "StackName": STACK,
+        "ChangeSetName": f"bootstrap-{secrets.token_hex(4)}",
+        "ChangeSetType": kind,
+        "TemplateBody": TEMPLATE.read_text(),
+        "Capabilities": ["CAPABILITY_NAMED_IAM"],
+        "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+    }
+    name = aws("cloudformation", "create-change-set", *STDIN, given=json.dumps(given))["Id"]
+    failed = ""
+    try:
+        aws("cloudformation", "wait", "change-set-create-complete", "--change-set-name", name)
+    except Stopped as problem:
+        failed = str(problem)
+    described = aws("cloudformation", "describe-change-set", "--change-set-name", name)
+    if failed:
+        aws("cloudformation", "delete-change-set", "--change-set-name", name)
+        reason = described.get("StatusReason", failed)
+        if "didn't contain changes" in reason or "No updates" in reason:
+            return "", []
+        raise Stopped(reason)
+    return name, [_change(each["ResourceChange"]) for each in described["Changes"]]
+
+
+STDIN = ("--cli-input-json", "file:///dev/stdin")
+
+
+def _change(change: dict[str, Any]) -> str:
+    replaced = " (replaced)" if change.get("Replacement") == "True" else ""
+    return f"  {change['Action'].lower():8}{change['ResourceType']:28}{change['LogicalResourceId']}{replaced}"
+
+
+def apply(parameters: dict[str, str], ask: Ask) -> None:
+    """Bring the stack to what the template says, when told so."""
+    status = stack_status()
+    name, changes = planned(parameters, status)
+    if not changes:
+        say(f"{STACK}: nothing to change")
+        return
+    say(f"{STACK}: this would be done\n" + "\n".join(changes))
+    if ask("Do it? Only yes does: ").strip() != "yes":
+        raise Stopped(f"nothing was changed; the change set stays to be looked at: {name}")
+    aws("cloudformation", "execute-change-set", "--change-set-name", name)
+    ended = "stack-update-complete" if status and status != "REVIEW_IN_PROGRESS" else "stack-create-complete"
+    aws("cloudformation", "wait", ended, "--stack-name", STACK)
+    say(f"{STACK}: done")
+
+
+def store(environment: str, ask: Ask) -> None:
+    """Put the secrets of an environment that are missing into SSM. Those that are there are neither read nor changed."""
+    folder = f"/transcriber/{environment}"
+    there = {each["Name"] for each in aws("ssm", "get-parameters-by-path", "--path", folder)["Parameters"]}
+    for end in ("token-secret", *ASKED):
+        name = f"{folder}/{end}"
+        if name in there:
+            say(f"{name}: is there")
+            continue
+        value = (
+            secrets.token_hex(32) if end == "token-secret" else ask(f"{name}: {ASKED[end]} (empty: later): ").strip()
+        )
+        if value:
+            given = {"Name": name, "Type": "SecureString", "Value": value}
+            aws("ssm", "put-parameter", *STDIN, given=json.dumps(given))
+        say(f"{name}: {'stored' if value else 'left out'}")
+
+
+def told(account: str, region: str) -> str:
+    """What to do next."""
+    described = aws("cloudformation", "describe-stacks", "--stack-name", STACK)["Stacks"][0]
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in described["Outputs"]}
+    variables = {
+        "AWS_ACCOUNT_ID_DEV": account,
+        "AWS_ACCOUNT_ID_PROD": account,
+        "AWS_REGION": region,
+        "PULUMI_BACKEND_URL": outputs["BackendUrl"],
+        "PULUMI_SECRETS_PROVIDER": outputs["SecretsProvider"],
+    }
+    lines = [f"  gh variable set {key} --body '{value}'" for key, value in variables.items()]
+    login = f"  pulumi login '{outputs['BackendUrl']}'"
+    create = f"  pulumi stack init dev --secrets-provider '{outputs['SecretsProvider']}'"
+    return "\n".join(["Tell GitHub:", *lines, "On this machine:", login, create, "  make up ENV=dev"])
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+
+
+def _repository(text: str) -> str:
+    if not REPOSITORY.fullmatch(text):
+        raise argparse.ArgumentTypeError("is OWNER/REPO, or OWNER@OWNER_ID/REPO@REPO_ID")
+    return text
+
+
+def main(arguments: Sequence[str] | None = None, *, ask: Ask = input, ask_secret: Ask = getpass.getpass) -> int:
+    parser = argparse.ArgumentParser(prog="bootstrap", description=__doc__)
+    parser.add_argument("repository", type=_repository, help="OWNER/REPO, or OWNER@OWNER_ID/REPO@REPO_ID")
+    parser.add_argument("--budget-email", default="", help="who is told of costs; without one there is no budget")
+    parser.add_argument("--budget-dollars", type=int, default=200, help="a month (%(default)s)")
+    chosen = parser.parse_args(arguments)
+    try:
+        account = aws("sts", "get-caller-identity")["Account"]
+        region = aws("ec2", "describe-availability-zones")["AvailabilityZones"][0]["RegionName"]
+        say(f"Account {account}, region {region}: state bucket, its key, roles for GitHub Actions, budget.")
+        parameters = {
+            "SubjectPrefix": f"repo:{chosen.repository}",
+            "GitHubProviderArn": others_provider(),
+            "BudgetDollars": str(chosen.budget_dollars),
+            "BudgetEmail": chosen.budget_email,
+        }
+        apply(parameters, ask)
+        for environment in ENVIRONMENTS:
+            store(environment, ask_secret)
+        say(told(account, region))
+    except Stopped as problem:
+        sys.stderr.write(f"bootstrap: {problem}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
