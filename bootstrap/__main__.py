@@ -1,4 +1,4 @@
-"""Prepare an AWS account: `python -m bootstrap OWNER/REPO`. Shows what it would change and asks; may be run again at any time."""
+"""Prepare an AWS account: `python -m bootstrap OWNER/REPO`. Shows what it would change, and asks; may be run again."""
 
 import argparse
 import getpass
@@ -62,7 +62,7 @@ def stack_status() -> str:
 
 
 def others_provider() -> str:
-    """The ARN of an OIDC provider of GitHub that this stack has not made; empty if there is none. An account has one at most."""
+    """The ARN of an OIDC provider of GitHub that this stack has not made, or nothing. An account has one at most."""
     listed = aws("iam", "list-open-id-connect-providers")["OpenIDConnectProviderList"]
     found = [each["Arn"] for each in listed if each["Arn"].endswith(PROVIDER)]
     if not found:
@@ -129,7 +129,7 @@ def apply(parameters: dict[str, str], ask: Ask) -> None:
 
 
 def store(environment: str, ask: Ask) -> None:
-    """Put the secrets of an environment that are missing into SSM. Those that are there are neither read nor changed."""
+    """Put an environment's missing secrets into SSM. Those that are there are neither read nor changed."""
     folder = f"/transcriber/{environment}"
     there = {each["Name"] for each in aws("ssm", "get-parameters-by-path", "--path", folder)["Parameters"]}
     for end in ("token-secret", *ASKED):

@@ -1,5 +1,5 @@
-"""What the roles may do, derived from the types of resource that the stacks use. `python -m bootstrap.permissions` writes
-it into template.yaml."""
+"""What the roles may do, derived from the types of resource that the stacks use. `python -m bootstrap.permissions`
+writes it into template.yaml."""
 
 import ast
 import re
@@ -108,8 +108,8 @@ IMPLIED_READS = (
     "ssm:GetParametersByPath",
     "sts:GetCallerIdentity",
 )
-"""What the provider, the check after an `up` and the scripts read, and no type implies. None gives data or secrets: those
-of SSM come without decryption, and decrypting is denied."""
+"""What the provider, the check after an `up` and the scripts read, and no type implies. None gives data or secrets:
+those of SSM come without decryption, and decrypting is denied."""
 IMPLIED_WRITES = (
     "acm:AddTagsToCertificate",
     "acm:DeleteCertificate",
@@ -231,10 +231,11 @@ def handing_over(environment: str) -> list[Statement]:
 
 
 def state(*, writable: bool, environment: str = "") -> list[Statement]:
-    """Pulumi's state and the key of its secrets. Whatever else is encrypted stays so, but for the key of the smoke test."""
+    """Pulumi's state and the key of its secrets. All else stays encrypted, but for the smoke test's key."""
     bucket, key = "${StateBucket.Arn}", "${StateKey.Arn}"
     objects = ["s3:GetObject", *(["s3:PutObject", "s3:DeleteObject"] if writable else [])]
-    smoke = f"arn:${{AWS::Partition}}:ssm:${{AWS::Region}}:${{AWS::AccountId}}:parameter/transcriber/{environment}/smoke-api-key"
+    parameters = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter"
+    smoke = f"{parameters}/transcriber/{environment}/smoke-api-key"
     deny: Statement = {"Effect": "Deny", "Action": ["kms:Decrypt"], "NotResource": [key]}
     statements = [
         allow(["s3:ListBucket"], [bucket]),

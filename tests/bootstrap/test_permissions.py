@@ -69,7 +69,7 @@ def test_every_type_that_stacks_use_is_known() -> None:
 
 
 def test_unknown_types_are_errors() -> None:
-    with pytest.raises(KeyError, match="sqs.Queue"):
+    with pytest.raises(KeyError, match=r"sqs\.Queue"):
         permissions.derived({"sqs.Queue"})
 
 
