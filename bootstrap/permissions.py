@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
@@ -150,7 +150,8 @@ def derived(kinds: Iterable[str]) -> set[str]:
 
 @cache
 def _handled(kind: str) -> frozenset[str]:
-    schema: dict[str, Any] = PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, f"AWS::{kind}").schema
+    found = cast("Any", PROVIDER_SCHEMA_MANAGER).get_resource_schema(REGION, f"AWS::{kind}")
+    schema: dict[str, Any] = found.schema
     return frozenset(action for handler in schema["handlers"].values() for action in handler["permissions"])
 
 
@@ -278,9 +279,9 @@ def resources() -> dict[str, Any]:
 def _substituted(value: Any) -> Any:
     """With !Sub where a text has something to put in."""
     if isinstance(value, dict):
-        return {key: _substituted(each) for key, each in value.items()}
+        return {key: _substituted(each) for key, each in cast("dict[str, Any]", value).items()}
     if isinstance(value, list):
-        return [_substituted(each) for each in value]
+        return [_substituted(each) for each in cast("list[Any]", value)]
     return {"Fn::Sub": value} if isinstance(value, str) and "${" in value else value
 
 
