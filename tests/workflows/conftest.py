@@ -14,6 +14,7 @@ COPIED = (
     "Pulumi.dev.yaml",
     "Pulumi.prod.yaml",
     "CHANGELOG.md",
+    "requirements/stacks.txt",
     "services/transcriber/__init__.py",
 )
 

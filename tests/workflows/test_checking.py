@@ -1,6 +1,7 @@
 """What CI asks before anything is deployed: the list of suites, and whether the image comes up."""
 
 import json
+from pathlib import Path
 
 from tests.workflows.standin import Runner
 
@@ -35,3 +36,27 @@ def test_an_image_that_does_not_is_told_with_its_log(runner: Runner) -> None:
     assert done.returncode == 1
     assert "what it said" in done.stdout
     assert runner.called("docker", "rm")
+
+
+def test_the_engine_gets_the_providers_that_are_locked(copied_runner: Runner, copy: Path, tmp_path: Path) -> None:
+    copied_runner.answer("pulumi plugin install")
+    copied_runner.answer("python3 -m venv")
+    copied_runner.answer("go install")
+    pip = tmp_path / "temp" / "go" / "bin" / "python"
+    pip.parent.mkdir(parents=True)
+    pip.write_text("#!/bin/sh\n")
+    pip.chmod(0o755)
+    path = tmp_path / "path"
+    variables = {"RUNNER_TEMP": str(tmp_path / "temp"), "GITHUB_PATH": str(path), "PULUMI_HOME": "/pulumi"}
+    done = copied_runner.run("engine-tools", **variables)
+    assert done.returncode == 0, done.stderr
+    lock = (copy / "requirements" / "stacks.txt").read_text()
+    installed = {call.arguments[3]: call.arguments[4] for call in copied_runner.called("plugin")}
+    assert set(installed) == {"awsx", "docker-build"}
+    assert all(f"\npulumi-{name}=={version} " in lock for name, version in installed.items())
+    folder = Path(path.read_text().strip())
+    for name, version in installed.items():
+        link = (folder / f"pulumi-resource-{name}").readlink()
+        assert link == Path(f"/pulumi/plugins/resource-{name}-v{version}/pulumi-resource-{name}")
+    (compiled,) = copied_runner.called("go")
+    assert compiled.arguments[1].startswith("github.com/moby/buildkit/cmd/buildkitd@v")
