@@ -49,6 +49,7 @@ class Plan:
 @dataclass(slots=True)
 class _Collected:
     steps: dict[str, Step] = field(default_factory=dict[str, Step])
+    refreshed: set[str] = field(default_factory=set[str])
     errors: list[str] = field(default_factory=list[str])
     unchanged: int = 0
     finished: bool = False
@@ -93,6 +94,10 @@ def _step(found: _Collected, metadata: dict[str, Any]) -> None:
     """A refresh tells of its outcome only in the second of a resource's two events."""
     operation = _SAME_AS.get(metadata["op"], metadata["op"])
     urn, kind = metadata["urn"], metadata["type"]
+    if operation == "refresh":
+        found.refreshed.add(urn)
+    if urn in found.refreshed and operation == "update" and _same(metadata):
+        return
     if operation not in OPERATIONS or kind.startswith("pulumi:"):
         return
     earlier = found.steps.get(urn)
@@ -101,6 +106,12 @@ def _step(found: _Collected, metadata: dict[str, Any]) -> None:
     changed, forcing = _properties(metadata)
     known = (earlier.changed, earlier.forcing) if earlier else ((), ())
     found.steps[urn] = Step(operation, kind, urn.split("::", 3)[-1], changed or known[0], forcing or known[1])
+
+
+def _same(metadata: dict[str, Any]) -> bool:
+    """A refresh says `update` of what it found as it was, too."""
+    old, new = metadata.get("old") or {}, metadata.get("new") or {}
+    return all(old.get(part) == new.get(part) for part in ("inputs", "outputs"))
 
 
 def _properties(metadata: dict[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:

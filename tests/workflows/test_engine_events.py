@@ -103,3 +103,11 @@ def test_lines_that_are_no_events_are_passed_over() -> None:
     plan = engine_events.read(events)
     assert len(plan.steps) == 1
     assert not plan.finished
+
+
+def test_what_a_refresh_found_as_it_was_is_no_change() -> None:
+    same = {"inputs": {"a": 1}, "outputs": {"a": 1}}
+    events = [step("refresh"), step("update", event="resOutputsEvent", old=same, new=same)]
+    assert engine_events.read(events).steps == ()
+    events.append(step("update", event="resOutputsEvent", old=same, new=same | {"outputs": {"a": 2}}))
+    assert len(engine_events.read(events).steps) == 1
