@@ -123,7 +123,7 @@ def test_nothing_else_is_decrypted() -> None:
 
 
 @pytest.mark.parametrize(("environment", "other"), [("dev", "prod"), ("prod", "dev")])
-def test_environments_change_nothing_of_each_other(environment: str, other: str) -> None:
+def test_no_environment_names_what_is_of_the_other_but_to_promote_images(environment: str, other: str) -> None:
     policies = permissions.policies()
     statements = [
         statement
