@@ -88,7 +88,7 @@ class Nested:
         plan = Plan()
         stack = auto.Stack.select(self.environment, self._workspace())
         try:
-            stack.preview_refresh(on_event=_collect(plan), color="never", run_program=True)
+            stack.preview_refresh(on_event=_collect_drift(plan), color="never", run_program=True)
         except auto.CommandError as error:
             raise self._failed("refresh", plan, error) from None
         return plan
@@ -157,11 +157,27 @@ def _secrets_provider(root: Path, environment: str) -> str | None:
     return settings_of(root, environment).get("secretsprovider")
 
 
+def _step(plan: Plan, step: auto.StepEventMetadata) -> None:
+    plan.step(str(getattr(step.op, "value", step.op)), step.type, step.urn)
+
+
+def _collect_drift(plan: Plan) -> Callable[[auto.EngineEvent], None]:
+    """What a refresh finds is known behind each of its steps; of components it always says that they are updated."""
+
+    def collect(event: auto.EngineEvent) -> None:
+        step = event.res_outputs_event.metadata if event.res_outputs_event else None
+        if step and step.old and step.old.custom:
+            _step(plan, step)
+        if event.diagnostic_event and event.diagnostic_event.severity == "error":
+            plan.error(event.diagnostic_event.message)
+
+    return collect
+
+
 def _collect(plan: Plan) -> Callable[[auto.EngineEvent], None]:
     def collect(event: auto.EngineEvent) -> None:
         if event.resource_pre_event:
-            step = event.resource_pre_event.metadata
-            plan.step(str(getattr(step.op, "value", step.op)), step.type, step.urn)
+            _step(plan, event.resource_pre_event.metadata)
         if event.diagnostic_event and event.diagnostic_event.severity == "error":
             plan.error(event.diagnostic_event.message)
         if event.policy_event and event.policy_event.enforcement_level == "mandatory":

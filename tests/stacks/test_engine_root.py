@@ -1,8 +1,11 @@
 """The environment as one, from the root project, under Pulumi's own engine: what the commands mean there."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,3 +130,37 @@ def test_a_changed_setting_changes_the_stacks_that_have_it(root: Root) -> None:
     assert _changed(changed) == ["cluster", "service"]
     groups = root.deployed.account().of("aws:cloudwatch/logGroup:LogGroup")
     assert {group.inputs["retentionInDays"] for group in groups} == {7}
+
+
+def test_first_failure_stops_says_how_to_go_on_and_can_be_taken_down(empty: Root) -> None:
+    failures = {"aws:lb/loadBalancer:LoadBalancer create 1": "TooManyLoadBalancers"}
+    failed = empty.do("up", succeeds=False, STANDIN_FAILURES=json.dumps(failures))
+    assert "TooManyLoadBalancers" in failed.output
+    assert empty.made() == ["network", "ecr", "alb"]
+    assert empty.deployed.engine.locks() == []
+    down = empty.run("stacks.environment.teardown")
+    assert down.returncode == 0, down.stderr
+    assert empty.made() == []
+    assert empty.deployed.account().resources == []
+    assert "Kept:\n  the secrets in SSM\n" in down.stdout
+
+
+def test_ctrl_c_waits_for_the_stack_under_way_and_starts_no_other(empty: Root) -> None:
+    delays = json.dumps({VPC: 15})
+    process = empty.start("up", "--skip-preview", STANDIN_DELAYS=delays)
+    until = time.monotonic() + 600
+    while not any(event["type"] == VPC for event in empty.deployed.engine.ledger.events()):
+        assert process.poll() is None, process.communicate()[0][-3000:]
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    time.sleep(1)
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=_SECONDS)
+    assert process.returncode != 0
+    assert empty.deployed.engine.locks() == [], output[-3000:]
+    assert (empty.deployed.engine.state("transcriber-network", "dev").get("pending_operations") or []) == []
+    assert empty.made() == ["network"]
+    assert len(empty.deployed.account().of(VPC)) == 1
+    empty.do("up", "--target", "**network")
+    assert len(empty.deployed.account().of(VPC)) == 1
+    assert empty.made() == ["network"], "a target leaves its neighbours alone"
