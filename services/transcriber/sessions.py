@@ -82,9 +82,10 @@ class Sessions:
         """How many sessions somebody has that are not yet stored; jobs are not among them."""
         return sum(live.status.owner == owner and not live.patient for live in self._live.values())
 
-    def has(self, session_id: str) -> bool:
-        """Whether a session is not yet stored."""
-        return session_id in self._live
+    def has(self, session_id: str, owner: str) -> bool:
+        """Whether a session of theirs is not yet stored."""
+        live = self._live.get(session_id)
+        return live is not None and live.status.owner == owner
 
     def living(self) -> tuple[Live, ...]:
         """Those that are not yet stored."""

@@ -34,9 +34,9 @@ def bucket(s3: S3Server, own_service: ServiceProcess) -> str:
 
 
 def stored(s3: S3Server, bucket: str) -> dict[str, bytes]:
-    """What is in the bucket, by the last part of its key."""
+    """What is in the bucket of recordings, by the last part of its key."""
     found = s3.client.list_objects_v2(Bucket=bucket).get("Contents", ())
-    names = [item["Key"] for item in found]
+    names = [item["Key"] for item in found if not item["Key"].startswith(("calls/index/", "calls/usage/"))]
     return {name.rpartition("/")[2]: s3.client.get_object(Bucket=bucket, Key=name)["Body"].read() for name in names}
 
 

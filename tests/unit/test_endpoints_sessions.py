@@ -17,6 +17,7 @@ from transcriber.catalogue import Catalogue
 from transcriber.endpoints import guard
 from transcriber.endpoints.sessions import TRANSCRIPTS, Archive, sessions
 from transcriber.events import Options
+from transcriber.live import Admission
 from transcriber.prices import PRICED_ON
 from transcriber.recorder import prefix
 from transcriber.storage.store import Item, StoreError
@@ -151,9 +152,11 @@ async def test_a_session_is_deleted_by_its_owner_for_good(site: Site) -> None:
 
 
 async def test_a_session_that_goes_on_is_not_deleted(site: Site) -> None:
-    live = site.house.sessions.begin(Options())
+    live = site.house.sessions.begin(Options(), Admission(owner="alice"))
     answer = await site.ask(f"/v1/sessions/{live.session_id}", method="DELETE")
     assert await code(answer) == (409, "session_not_over")
+    answer = await site.ask(f"/v1/sessions/{live.session_id}", "bob", "DELETE")
+    assert await code(answer) == (404, "unknown_session")
 
 
 async def test_usage_by_day_and_together(site: Site) -> None:

@@ -70,6 +70,17 @@ def test_little_makes_no_more_of_itself() -> None:
         assert len(out) <= 2 * len(stream)
 
 
+def test_what_is_too_early_to_be_filled_up_hides_nothing_behind_it() -> None:
+    stream = bytearray(STREAM)
+    for start, removed in ((100, 43), (0, 100)):
+        del stream[start : start + removed]
+    lookalike = fragment(9)[:32]
+    for at in (60, 150, 300):
+        stream[at:at] = lookalike
+    for size in (1, 7, 16, 100):
+        assert passed(bytes(stream), size) == passed(bytes(stream))
+
+
 @given(data=st.data(), size=st.sampled_from([1, 7, 16, 100]))
 def test_cuts_change_nothing_whatever_comes(data: st.DataObject, size: int) -> None:
     stream = bytearray(STREAM)

@@ -119,6 +119,7 @@ def test_names_have_units() -> None:
         "ended",
         "refusals",
         "errors",
+        "webhooks",
         "build",
     )
     for family in Metrics().registry.collect():

@@ -8,8 +8,9 @@ import re
 import struct
 from collections.abc import Iterator
 
-_BEGINNING = re.compile(rb"....moof....mfhd", re.DOTALL)
-"""Of a fragment: its header comes first in it (ISO 14496-12, 8.8.4)."""
+_BEGINNING = re.compile(rb"(?=....moof....mfhd)", re.DOTALL)
+"""Of a fragment: its header comes first in it (ISO 14496-12, 8.8.4). Looks ahead, since what looks like one may overlap
+with another."""
 _BEGINNING_BYTES = 16
 _KINDS = frozenset(
     (
@@ -96,9 +97,11 @@ class Fragments:
     def _pass(self, *, ended: bool) -> tuple[bytes, bool] | None:
         if not self._fragmented:
             return self._taken(min(self._left, len(self._waiting)))
-        found = _BEGINNING.search(self._waiting, 0, self._left + _BEGINNING_BYTES - 1)
-        if found and found.start() < self._left <= found.start() + self._credit:
-            passed, _ = self._taken(found.start())
+        within = _BEGINNING.finditer(self._waiting, 0, self._left + _BEGINNING_BYTES - 1)
+        starts = [found.start() for found in within]
+        start = next((start for start in starts if start < self._left <= start + self._credit), None)
+        if start is not None:
+            passed, _ = self._taken(start)
             filling, self._left = bytes(self._left), 0
             self._credit -= len(filling)
             return passed + filling, True

@@ -146,7 +146,7 @@ class _Routes:
 
     async def delete(self, session_id: str) -> Response:
         """All that is kept of it, for good."""
-        if self._archive.sessions().has(session_id):
+        if self._archive.sessions().has(session_id, self._archive.owner()):
             raise Denied(409, Error("session_not_over", "The session goes on, or is being stored; end it first."))
         _, kept = await self._find(session_id)
         await kept.erase()
