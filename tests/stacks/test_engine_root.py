@@ -132,6 +132,26 @@ def test_a_changed_setting_changes_the_stacks_that_have_it(root: Root) -> None:
     assert {group.inputs["retentionInDays"] for group in groups} == {7}
 
 
+def test_drift_is_seen_by_a_refresh_and_put_right_by_the_next_up(root: Root) -> None:
+    with root.deployed.engine.ledger.open() as account:
+        (repository,) = account.of("aws:ecr/repository:Repository")
+        repository.inputs["imageTagMutability"] = "MUTABLE"
+    nested = root.deployed.engine.state("transcriber-ecr", "dev")
+    root.do("refresh", "--preview-only", "--expect-no-changes", succeeds=False)
+    assert root.deployed.engine.state("transcriber-ecr", "dev") == nested, "a preview writes nothing"
+    root.do("refresh", "--skip-preview")
+    assert _changed(root.do("up")) == ["ecr"]
+    (repository,) = root.deployed.account().of("aws:ecr/repository:Repository")
+    assert repository.inputs["imageTagMutability"] == "IMMUTABLE_WITH_EXCLUSION"
+
+
+def test_destroy_takes_everything_down(root: Root) -> None:
+    root.do("destroy")
+    assert root.made() == []
+    left = {item.type for item in root.deployed.account().resources}
+    assert left <= {"aws:ecs/taskDefinition:TaskDefinition"}
+
+
 def test_first_failure_stops_says_how_to_go_on_and_can_be_taken_down(empty: Root) -> None:
     failures = {"aws:lb/loadBalancer:LoadBalancer create 1": "TooManyLoadBalancers"}
     failed = empty.do("up", succeeds=False, STANDIN_FAILURES=json.dumps(failures))
@@ -164,3 +184,18 @@ def test_ctrl_c_waits_for_the_stack_under_way_and_starts_no_other(empty: Root) -
     empty.do("up", "--target", "**network")
     assert len(empty.deployed.account().of(VPC)) == 1
     assert empty.made() == ["network"], "a target leaves its neighbours alone"
+
+
+def test_a_resource_that_breaks_a_rule_is_not_made(root: Root) -> None:
+    program = root.deployed.root / "stacks/ecr/registry.py"
+    program.write_text(program.read_text().replace("scan_on_push=True", "scan_on_push=False"))
+    failed = root.do("preview", succeeds=False)
+    told = failed.diagnostics()
+    assert "CKV_AWS_163: Images are scanned when they are pushed\nimages: images are not scanned" in told
+
+
+def test_a_mistake_is_told_in_two_lines_before_anything_is_changed(root: Root) -> None:
+    root.deployed.configure("dev", task_memory_mib=100)
+    failed = root.do("preview", succeeds=False)
+    assert "transcriber:task_memory_mib: is between 512 and 122880" in failed.diagnostics()
+    assert "Traceback" not in failed.diagnostics()
