@@ -15,7 +15,7 @@ from pathlib import Path
 from .standin.images import Registry
 
 TOOLS = ("docker-registry", "buildkitd", "runc", "setpriv")
-_SECONDS = 30
+_SECONDS = 90
 
 _REGISTRY = """\
 version: 0.1
