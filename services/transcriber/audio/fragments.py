@@ -99,7 +99,7 @@ class Fragments:
             return self._taken(min(self._left, len(self._waiting)))
         within = _BEGINNING.finditer(self._waiting, 0, self._left + _BEGINNING_BYTES - 1)
         starts = [found.start() for found in within]
-        start = next((start for start in starts if start < self._left <= start + self._credit), None)
+        start = next((start for start in starts if 0 < self._left - start <= start + self._credit), None)
         if start is not None:
             passed, _ = self._taken(start)
             filling, self._left = bytes(self._left), 0
