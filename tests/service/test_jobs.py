@@ -96,6 +96,8 @@ class Command:
             env=self.environment,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            # Shells have what they run in the background ignore it, and children with it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     async def run(self, *arguments: str) -> tuple[int, str, str]:
