@@ -6,6 +6,7 @@ from transcriber.auth import Gate
 from transcriber.key_ring import KeyRing
 from transcriber.perimeter import Perimeter
 from transcriber.quotas import Quotas
+from transcriber.tallies import Tallies
 
 HERE = {"client": ("127.0.0.1", 1)}
 """The scope of a request from this machine, for Quart's test client."""
@@ -14,7 +15,7 @@ SECRET = b"the secret that tests sign tokens with"
 
 def gate_of(house: House, keys: KeyRing | None = None, perimeter: Perimeter | None = None) -> Gate:
     """Of a house; without keys everybody on this machine may come in."""
-    quotas = Quotas(house.sessions.running, house.sessions.audio_seconds)
+    quotas = Quotas(house.sessions.audio_seconds, house.sessions.running, Tallies(house.store))
     house.sessions.on_over = lambda live: quotas.used(live.status.owner, live.audio_seconds())
     return Gate(perimeter or Perimeter(anonymous=keys is None), keys, SECRET, quotas, house.store)
 

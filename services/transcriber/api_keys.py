@@ -47,6 +47,11 @@ class KeyLimits:
     """Whether `/metrics` may be read."""
 
     @property
+    def shared(self) -> bool:
+        """Whether something is limited that sessions use together."""
+        return any(limit is not None for limit in (self.sessions, self.sessions_per_minute, self.audio_seconds_per_day))
+
+    @property
     def bounds(self) -> Bounds:
         return Bounds(self.models, self.languages, self.record)
 

@@ -29,7 +29,7 @@ from transcriber.endpoints.sessions import sessions as kept_sessions
 from transcriber.endpoints.status import status
 from transcriber.endpoints.stream import stream
 from transcriber.endpoints.tokens import tokens
-from transcriber.enforcement import enforce, sweep_tokens
+from transcriber.enforcement import count_together, enforce, sweep
 from transcriber.engines.engine import Engine, EngineError
 from transcriber.engines.scheduler import Scheduler
 from transcriber.engines.whisper_models import ModelError
@@ -49,6 +49,7 @@ from transcriber.settings import Settings
 from transcriber.shutdown import EcsTask, Shutdown
 from transcriber.storage.disk import DiskStore
 from transcriber.storage.store import Store, StoreError
+from transcriber.tallies import Tallies
 from transcriber.tracing import NoTraces, Traces
 from transcriber.vad.silero import SileroDetector
 from transcriber.wire.native import NativeProtocol
@@ -108,13 +109,13 @@ class Service:
         )
         if found := sessions.recover():
             log.warning("taking up unfinished sessions", extra={"sessions": found})
-        gate = make_gate(settings, keys, sessions, store)
+        gate = make_gate(settings, keys, sessions, store, tallies := Tallies(store))
         jobs = Jobs(sessions, JobArchive(store), defaults=defaults(settings), limits=job_limits(settings))
         metrics.read = lambda: replace(_readings(scheduler, detector, sessions, meter), file_jobs=jobs.counts)
         if found := jobs.recover():
             log.warning("taking up unfinished jobs", extra={"jobs": found})
         retention = Retention(store, settings.retention_days)
-        watchers = _watchers(settings, metrics, gate, sessions)
+        watchers = _watchers(settings, metrics, gate, sessions, tallies)
         watchers += background(retention.run(), *([outbox.run()] if outbox is not None else []))
         return cls(engine, scheduler, detector, store, sessions, jobs, gate, watchers)
 
@@ -240,10 +241,12 @@ def background(*work: Coroutine[Any, Any, None]) -> tuple[asyncio.Task[None], ..
     return tuple(map(asyncio.create_task, work))
 
 
-def _watchers(settings: Settings, metrics: Metrics, gate: Gate, sessions: Sessions) -> tuple[asyncio.Task[None], ...]:
+def _watchers(
+    settings: Settings, metrics: Metrics, gate: Gate, sessions: Sessions, tallies: Tallies
+) -> tuple[asyncio.Task[None], ...]:
     watching = [watch_loop(metrics), enforce(gate, sessions)]
     if settings.keyed:
-        watching.append(sweep_tokens(gate))
+        watching += [sweep(gate, tallies), count_together(tallies, gate, sessions)]
     if settings.emf_namespace:
         watching.append(EmfReporter(metrics, settings.emf_namespace).run(settings.emf_seconds))
     return background(*watching)

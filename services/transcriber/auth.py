@@ -1,5 +1,6 @@
 """Who may come in, and within which limits: keys, tokens and quotas, asked before anything is accepted."""
 
+import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -124,14 +125,15 @@ class Gate:
         return sign(ticket, self._secret), ticket
 
     def check_quota(self, caller: Caller) -> None:
-        """Whether they may begin a session now."""
+        """Whether they may begin a session now, by what is known of other processes."""
         if refusal := self.quotas.refusal(caller.owner, caller.limits):
             error, seconds = refusal
             raise Denied(429, error, seconds)
 
-    def begin_job(self, caller: Caller) -> None:
+    async def begin_job(self, caller: Caller) -> None:
         """Whether they may bring files now. Jobs wait for each other, so that how many sessions there are at once does
         not count."""
+        await self.quotas.look_around(caller.limits)
         if refusal := self.quotas.refusal(caller.owner, caller.limits, waits=True):
             error, seconds = refusal
             raise Denied(429, error, seconds)
@@ -155,15 +157,16 @@ class Gate:
 
     def objections(self) -> Callable[[str, str], Error | None]:
         """What says, for as long as keys stay as they are, why sessions of an owner may not go on that began with the
-        key of this id. Those that a process before this one left have none."""
+        key of this id, by what is used now. Those that a process before this one left have none."""
         keys = None if self._keys is None else {key.id: key for key in self._keys.keys}
+        seconds_left = functools.cache(self.quotas.seconds_left)
 
         def objection(owner: str, key_id: str) -> Error | None:
             if keys is None or not key_id:
                 return None
             if (key := keys.get(key_id)) is None:
                 return Error("key_revoked", "The key of this session was revoked.", close_code=1008)
-            left = self.quotas.seconds_left(owner, key.limits)
+            left = seconds_left(owner, key.limits)
             if left is not None and left <= 0:
                 return replace(AUDIO_EXCEEDED, close_code=1008)
             return None

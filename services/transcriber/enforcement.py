@@ -7,6 +7,7 @@ from transcriber.auth import Gate
 from transcriber.events import Rejected
 from transcriber.sessions import Sessions
 from transcriber.storage.store import StoreError
+from transcriber.tallies import Tallies, share
 
 log = logging.getLogger(__name__)
 
@@ -25,11 +26,17 @@ async def enforce(gate: Gate, sessions: Sessions, *, seconds: float = _LOOK_SECO
         await asyncio.sleep(seconds)
 
 
-async def sweep_tokens(gate: Gate, *, seconds: float = _SWEEP_SECONDS) -> None:
-    """Forget used tokens that have expired, until cancelled."""
+async def count_together(tallies: Tallies, gate: Gate, sessions: Sessions) -> None:
+    """Count together with all processes that share the store, until cancelled."""
+    await share(tallies, gate.quotas, lambda: {live.status.owner for live in sessions.living()})
+
+
+async def sweep(gate: Gate, tallies: Tallies, *, seconds: float = _SWEEP_SECONDS) -> None:
+    """Forget used tokens that have expired and what was counted on former days, until cancelled."""
     while True:
         try:
             await gate.forget_tokens()
+            await tallies.forget()
         except StoreError as problem:
-            log.warning("used tokens are not swept", extra={"reason": type(problem).__name__})
+            log.warning("the store is not swept", extra={"reason": type(problem).__name__})
         await asyncio.sleep(seconds)

@@ -1,16 +1,20 @@
 """From settings to what stands at the service's door: keys and gate, the certificate, the messages that leave."""
 
 import secrets
+from datetime import UTC, datetime
 
 from transcriber.auth import Gate
 from transcriber.key_ring import KeyRing
+from transcriber.live import Live
 from transcriber.metrics import Metrics
 from transcriber.perimeter import Perimeter, read_hosts, read_networks, read_origins
 from transcriber.quotas import Quotas
+from transcriber.session_ids import made_at
 from transcriber.sessions import Sessions
 from transcriber.settings import Settings
 from transcriber.signing import read_secret
 from transcriber.storage.store import Store
+from transcriber.tallies import Tallies
 from transcriber.tls import Certificate
 from transcriber.webhooks import WEBHOOKS, Outbox, Target
 
@@ -24,7 +28,7 @@ def make_keys(settings: Settings) -> KeyRing | None:
     return KeyRing(settings.api_keys, settings.api_keys_file) if settings.keyed else None
 
 
-def make_gate(settings: Settings, keys: KeyRing | None, sessions: Sessions, store: Store) -> Gate:
+def make_gate(settings: Settings, keys: KeyRing | None, sessions: Sessions, store: Store, tallies: Tallies) -> Gate:
     """What lets in clients."""
     perimeter = Perimeter(
         anonymous=keys is None,
@@ -33,8 +37,14 @@ def make_gate(settings: Settings, keys: KeyRing | None, sessions: Sessions, stor
         origins=read_origins(settings.listed("allowed_origins")),
         proxies=read_networks(settings.listed("trusted_proxies")),
     )
-    quotas = Quotas(sessions.running, sessions.audio_seconds)
-    sessions.on_over = lambda live: quotas.used(live.status.owner, live.audio_seconds())
+    quotas = Quotas(sessions.audio_seconds, sessions.running, tallies)
+    since = datetime.now(UTC).isoformat(timespec="milliseconds")
+
+    def over(live: Live) -> None:
+        adopted = (made_at(live.session_id) or "") < since
+        quotas.used(live.status.owner, live.audio_seconds(), adopted=live.session_id if adopted else None)
+
+    sessions.on_over = over
     secret = settings.token_secret.encode() or secrets.token_bytes(32)
     return Gate(perimeter, keys, secret, quotas, store)
 

@@ -5,7 +5,7 @@ import logging
 import math
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -78,9 +78,9 @@ class Sessions:
             return Error("storage_full", "The service has no room for another recording; try again later.")
         return None
 
-    def running(self, owner: str) -> int:
-        """How many sessions somebody has that are not yet stored; jobs are not among them."""
-        return sum(live.status.owner == owner and not live.patient for live in self._live.values())
+    def running(self, owner: str) -> frozenset[str]:
+        """The sessions of somebody that are not yet stored; jobs are not among them."""
+        return frozenset(live.session_id for live in self._of(owner) if not live.patient)
 
     def has(self, session_id: str, owner: str) -> bool:
         """Whether a session of theirs is not yet stored."""
@@ -91,9 +91,12 @@ class Sessions:
         """Those that are not yet stored."""
         return tuple(self._live.values())
 
-    def audio_seconds(self, owner: str) -> float:
-        """How much audio somebody's have had so far."""
-        return sum(live.audio_seconds() for live in self._live.values() if live.status.owner == owner)
+    def audio_seconds(self, owner: str) -> dict[str, float]:
+        """How much audio somebody's sessions and jobs have had so far."""
+        return {live.session_id: live.audio_seconds() for live in self._of(owner)}
+
+    def _of(self, owner: str) -> Iterator[Live]:
+        return (live for live in self._live.values() if live.status.owner == owner)
 
     def begin(self, options: Options, admission: Admission | None = None) -> Live:
         """A new session with a runner of its own."""

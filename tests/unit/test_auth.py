@@ -13,7 +13,9 @@ from transcriber.events import Options
 from transcriber.key_ring import KeyRing
 from transcriber.live import Admission
 from transcriber.perimeter import Asking, Perimeter
+from transcriber.quotas import Tally
 from transcriber.storage.store import Item, StoreError
+from transcriber.tallies import Tallies
 from transcriber.tokens import Ticket, sign, verify
 from transcriber.wire.protocol import Credential
 
@@ -173,7 +175,7 @@ async def test_what_speaks_against_going_on(gate: Gate, house: House, alice: Cre
     assert gone is not None
     assert (gone.code, gone.close_code) == ("key_revoked", 1008)
     gate.quotas.used("bob", 500)
-    used_up = objection("bob", key_id)
+    used_up = gate.objections()("bob", key_id)
     assert used_up is not None
     assert (used_up.code, used_up.close_code) == ("key_audio_exceeded", 1008)
     assert objection("alice", gate.identify(alice).key_id) is None
@@ -186,3 +188,20 @@ def test_a_token_says_nothing_of_its_key(gate: Gate, alice: Credential) -> None:
     assert verify(text, SECRET).key_id == gate.identify(alice).key_id
     assert alice.text not in repr(alice)
     assert alice.text not in repr(gate.identify(alice))
+
+
+async def test_limits_hold_for_all_tasks_together(gate: Gate, house: House, bob: Credential) -> None:
+    caller, told = gate.identify(bob), Tallies(house.store)
+    await told.tell({"bob": Tally(490, {"elsewhere": 5}, frozenset({"elsewhere"}))})
+    gate.check_quota(caller)
+    await gate.quotas.look_around(caller.limits)
+    with pytest.raises(Denied) as caught:
+        gate.check_quota(caller)
+    assert caught.value.error.code == "key_sessions_exceeded"
+    assert gate.session_seconds(caller) == 5
+    await gate.begin_job(caller)
+    await told.tell({"bob": Tally(500)})
+    other = gate_of(house, gate._keys)
+    with pytest.raises(Denied) as caught:
+        await other.begin_job(caller)
+    assert (caught.value.status, caught.value.error.code) == (429, "key_audio_exceeded")

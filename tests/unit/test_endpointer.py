@@ -134,6 +134,13 @@ def test_an_overlong_utterance_is_cut_from_eight_seconds_on_and_leaves_enough_to
     assert (first.end == quiet_frame * FRAME_SAMPLES + FRAME_SAMPLES // 2) is cuts_there
 
 
+def test_an_utterance_without_room_for_a_cut_ends_where_it_is() -> None:
+    judged = frames((1, 992))
+    judged[10], judged[29] = (1, -70.0), (1, -60.0)
+    (first,) = finished(feed(judged, split_after_ms=992, split_before_ms=992, floor_dbfs=-90))
+    assert first.end == 30 * FRAME_SAMPLES + FRAME_SAMPLES // 2
+
+
 def test_speech_of_twelve_seconds_to_the_frame_is_split() -> None:
     assert len(finished(feed(frames((1, 12_000))))) == 1
     assert finished(feed(frames((1, 11_968)))) == []

@@ -10,9 +10,10 @@ from tests.gates import gate_of, ring_of
 from tests.stage import House, until
 from transcriber.api_keys import KeyLimits
 from transcriber.auth import USED_TOKENS
-from transcriber.enforcement import enforce, sweep_tokens
+from transcriber.enforcement import enforce, sweep
 from transcriber.events import Failed, Options
 from transcriber.live import Admission, Live
+from transcriber.tallies import Tallies
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ async def test_sessions_of_revoked_and_used_up_keys_end_and_others_go_on(house: 
 
 async def test_used_tokens_are_swept(house: House) -> None:
     gate = gate_of(house)
-    sweeping = asyncio.create_task(sweep_tokens(gate, seconds=0.01))
+    sweeping = asyncio.create_task(sweep(gate, Tallies(house.store), seconds=0.01))
     await house.store.put(f"{USED_TOKENS}1-old", b"")
 
     async def swept() -> None:

@@ -15,6 +15,7 @@ from transcriber.live import Admission
 from transcriber.metrics import Metrics
 from transcriber.perimeter import Asking
 from transcriber.settings import Settings
+from transcriber.tallies import Tallies
 from transcriber.tokens import sign
 from transcriber.wire.protocol import Credential
 
@@ -39,7 +40,7 @@ def test_keys_of_the_settings() -> None:
 async def test_a_gate_of_the_settings(house: House) -> None:
     settings = Settings(allowed_origins="https://app.example", allowed_hosts="api.example", token_secret="s" * 32)
     ring = make_keys(Settings(api_keys=dump([KEPT])))
-    gate = make_gate(settings, ring, house.sessions, house.store)
+    gate = make_gate(settings, ring, house.sessions, house.store, Tallies(house.store))
     caller = gate.identify(Credential(TEXT))
     text, ticket = gate.token(caller, KeyLimits(), 60)
     assert text == sign(ticket, b"s" * 32)
@@ -49,7 +50,7 @@ async def test_a_gate_of_the_settings(house: House) -> None:
 
 
 async def test_what_sessions_use_counts(house: House) -> None:
-    gate = make_gate(Settings(), None, house.sessions, house.store)
+    gate = make_gate(Settings(), None, house.sessions, house.store, Tallies(house.store))
     house.sessions.on_over(house.sessions.begin(Options(), Admission("alice")))
     assert gate.quotas.seconds_left("alice", KeyLimits(audio_seconds_per_day=5)) == 5
 

@@ -484,9 +484,11 @@ async def test_audio_sent_is_counted_by_kind_redos_included(staged: Staged) -> N
     await stage.finish(1)
     await stage.ask(request(priority=LIVE_PARTIAL, what=job(0.5, final=False)))
     await stage.finish(2)
+    await stage.ask(request(priority=LIVE_PARTIAL, what=job(1, final=False)))
+    await stage.finish(3)
     await stage.ask(request(what=job(3, deadline=0)))
 
-    assert stage.scheduler.upstream_audio_seconds == AudioSeconds(finals=4, partials=0.5)
+    assert stage.scheduler.upstream_audio_seconds == AudioSeconds(finals=4, partials=1.5)
 
 
 async def test_lag_is_what_a_new_final_would_wait(staged: Staged) -> None:

@@ -47,13 +47,17 @@ _FORMATS: Mapping[str, tuple[str, str]] = {
 Handler = Callable[..., Awaitable[Response]]
 
 
+async def _anybody() -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class Owners:
     """On whose behalf the current request is made, and what they may do; the last two raise Denied."""
 
     caller: Callable[[], str | None] = lambda: None
     """None sees the jobs of all."""
-    begin: Callable[[], None] = lambda: None
+    begin: Callable[[], Awaitable[None]] = _anybody
     """They bring files."""
     permitted: Callable[[Options], Options] = lambda options: options
     """Their options, within what they may choose."""
@@ -86,7 +90,7 @@ class _Routes:
 
     async def create(self) -> Response:
         """One job, or those of a form; or one whose audio comes bit by bit."""
-        self._owners.begin()
+        await self._owners.begin()
         check_kind(request, self._jobs().max_bytes)
         if request.mimetype == FORM:
             return await self._create_all()

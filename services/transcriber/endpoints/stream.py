@@ -68,6 +68,7 @@ async def _live(accepted: Accepted, sessions: Sessions, gate: Gate) -> Live:
         raise Denied(403, options)
     if error := sessions.parts.engine.refusal(options):
         raise Denied(400, error)
+    await gate.quotas.look_around(caller.limits)
     _check_room(caller, sessions, gate)
     if caller.ticket:
         await gate.redeem(caller)

@@ -1,0 +1,164 @@
+"""What processes that share a store tell each other of what owners use, so that a key's limits hold for all together.
+
+Each writes one object, `quotas/<day>/<process>.json`, and reads those of the others. What one that is gone has counted
+holds to the end of the day; what went on in it does not.
+"""
+
+import asyncio
+import json
+import logging
+import math
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from transcriber.quotas import Quotas, Tally
+from transcriber.storage.store import Item, NotFound, Store, StoreError
+
+log = logging.getLogger(__name__)
+
+TALLIES = "quotas/"
+TELL_SECONDS = 15.0
+"""How often what goes on is told and asked for; what begins and ends is told within a second."""
+_FRESH_SECONDS = 1.0
+"""So old what is known of others may be where somebody wants to come in."""
+_GONE_SECONDS = 3 * TELL_SECONDS
+"""A process that has told nothing for so long has no sessions any more."""
+_PATIENCE_SECONDS = 2.0
+"""So long somebody waits for the store who wants to come in, or to end."""
+_LOOK_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What another process told."""
+
+    etag: str
+    told_at: float
+    """Unix time."""
+    tallies: Mapping[str, Tally]
+
+
+class Tallies:
+    """Those of the others, and where this process tells its own."""
+
+    def __init__(self, store: Store, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._store = store
+        self._now = now
+        self._name = f"{secrets.token_hex(8)}.json"
+        self._seen: dict[str, _Seen] = {}
+        self._looked_at: float | None = None
+        self._looking = asyncio.Lock()
+
+    def of(self, owner: str) -> Tally:
+        """What an owner uses in the other processes, as far as they have told."""
+        now = self._now().timestamp()
+        found: list[Tally] = []
+        for seen in self._seen.values():
+            tally = seen.tallies.get(owner, Tally())
+            gone = seen.told_at < now - _GONE_SECONDS
+            found.append(Tally(tally.ended_seconds, tally.audio_seconds, begun=tally.begun) if gone else tally)
+        return Tally.total(found)
+
+    async def tell(self, tallies: Mapping[str, Tally]) -> None:
+        """Write down what is counted here. Raises StoreError."""
+        now = self._now()
+        values = {
+            "version": 1,
+            "told_at": round(now.timestamp(), 3),
+            "owners": {owner: _written(tally) for owner, tally in tallies.items()},
+        }
+        await self._store.put(f"{_place(now.date())}{self._name}", json.dumps(values).encode())
+
+    async def look(self, *, age_seconds: float = _FRESH_SECONDS) -> None:
+        """Read what others told, unless that was done within `age_seconds`. Where the store can't, nothing changes."""
+        async with self._looking:
+            now = self._now().timestamp()
+            if self._looked_at is not None and 0 <= now - self._looked_at < age_seconds:
+                return
+            try:
+                async with asyncio.timeout(_PATIENCE_SECONDS):
+                    await self._read(_place(self._now().date()))
+                self._looked_at = now
+            except (StoreError, TimeoutError) as problem:
+                log.warning("limits of keys hold for this process alone", extra={"reason": type(problem).__name__})
+
+    async def forget(self) -> None:
+        """Delete what was told on days that are over. Raises StoreError."""
+        kept = {_place(self._now().date() - timedelta(days=days)) for days in (-1, 0, 1)}
+        keys = [item.key async for item in self._store.list(TALLIES)]
+        await self._store.delete(key for key in keys if not key.startswith(tuple(kept)))
+
+    async def _read(self, place: str) -> None:
+        items = [item async for item in self._store.list(place) if not item.key.endswith(self._name)]
+        known = {item.key: self._seen[item.key] for item in items if item.key in self._seen}
+        changed = [item for item in items if item.key not in known or known[item.key].etag != item.etag]
+        for item, seen in zip(changed, await asyncio.gather(*map(self._seen_in, changed)), strict=True):
+            if seen is not None:
+                known[item.key] = seen
+        self._seen = known
+
+    async def _seen_in(self, item: Item) -> _Seen | None:
+        try:
+            values = json.loads(await self._store.get(item.key))
+            tallies = {owner: _read(tally) for owner, tally in values["owners"].items()}
+            return _Seen(item.etag, float(values["told_at"]), tallies)
+        except NotFound:
+            return None
+        except (ValueError, KeyError, TypeError, AttributeError):
+            log.warning("what another process told is unreadable", extra={"key": item.key})
+            return None
+
+
+async def share(
+    tallies: Tallies, quotas: Quotas, owners: Callable[[], Iterable[str]], *, seconds: float = _LOOK_SECONDS
+) -> None:
+    """Tell and look, until cancelled, and tell once more then; `owners` are those of sessions that go on."""
+    told, told_at, clock = 0, -math.inf, asyncio.get_running_loop().time
+    try:
+        while True:
+            counted, due = quotas.tallies(owners()), clock() - told_at >= TELL_SECONDS
+            if quotas.changes != told or (due and counted):
+                changes, told_at = quotas.changes, clock()
+                if await _told(tallies, counted):
+                    told = changes
+            if due and counted:
+                await tallies.look(age_seconds=TELL_SECONDS)
+            await asyncio.sleep(seconds)
+    finally:
+        # What went on here has ended, or waits for the next process.
+        await _told(tallies, quotas.tallies(owners()))
+
+
+async def _told(tallies: Tallies, counted: Mapping[str, Tally]) -> bool:
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            await tallies.tell(counted)
+    except (StoreError, TimeoutError) as problem:
+        log.warning("others can't be told what keys use", extra={"reason": type(problem).__name__})
+        return False
+    return True
+
+
+def _place(day: date) -> str:
+    return f"{TALLIES}{day.isoformat()}/"
+
+
+def _written(tally: Tally) -> dict[str, Any]:
+    return {
+        "ended_seconds": round(tally.ended_seconds, 3),
+        "audio_seconds": {session: round(seconds, 3) for session, seconds in tally.audio_seconds.items()},
+        "running": sorted(tally.running),
+        "begun": [round(moment, 3) for moment in tally.begun],
+    }
+
+
+def _read(values: dict[str, Any]) -> Tally:
+    return Tally(
+        float(values["ended_seconds"]),
+        {session: float(seconds) for session, seconds in values["audio_seconds"].items()},
+        frozenset(values["running"]),
+        tuple(map(float, values["begun"])),
+    )
