@@ -26,8 +26,6 @@ _FRESH_SECONDS = 1.0
 """So old what is known of others may be where somebody wants to come in."""
 _GONE_SECONDS = 3 * TELL_SECONDS
 """A process that has told nothing for so long has no sessions any more."""
-_PATIENCE_SECONDS = 2.0
-"""So long somebody waits for the store who wants to come in, or to end."""
 _LOOK_SECONDS = 1.0
 
 
@@ -44,9 +42,17 @@ class _Seen:
 class Tallies:
     """Those of the others, and where this process tells its own."""
 
-    def __init__(self, store: Store, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        patience_seconds: float = 2.0,
+    ) -> None:
+        """So long somebody waits for the store who wants to come in, or to end."""
         self._store = store
         self._now = now
+        self._patience_seconds = patience_seconds
         self._name = f"{secrets.token_hex(8)}.json"
         self._seen: dict[str, _Seen] = {}
         self._looked_at: float | None = None
@@ -63,14 +69,15 @@ class Tallies:
         return Tally.total(found)
 
     async def tell(self, tallies: Mapping[str, Tally]) -> None:
-        """Write down what is counted here. Raises StoreError."""
+        """Write down what is counted here. Raises StoreError or TimeoutError."""
         now = self._now()
         values = {
             "version": 1,
             "told_at": round(now.timestamp(), 3),
             "owners": {owner: _written(tally) for owner, tally in tallies.items()},
         }
-        await self._store.put(f"{_place(now.date())}{self._name}", json.dumps(values).encode())
+        async with asyncio.timeout(self._patience_seconds):
+            await self._store.put(f"{_place(now.date())}{self._name}", json.dumps(values).encode())
 
     async def look(self, *, age_seconds: float = _FRESH_SECONDS) -> None:
         """Read what others told, unless that was done within `age_seconds`. Where the store can't, nothing changes."""
@@ -79,7 +86,7 @@ class Tallies:
             if self._looked_at is not None and 0 <= now - self._looked_at < age_seconds:
                 return
             try:
-                async with asyncio.timeout(_PATIENCE_SECONDS):
+                async with asyncio.timeout(self._patience_seconds):
                     await self._read(_place(self._now().date()))
                 self._looked_at = now
             except (StoreError, TimeoutError) as problem:
@@ -134,8 +141,7 @@ async def share(
 
 async def _told(tallies: Tallies, counted: Mapping[str, Tally]) -> bool:
     try:
-        async with asyncio.timeout(_PATIENCE_SECONDS):
-            await tallies.tell(counted)
+        await tallies.tell(counted)
     except (StoreError, TimeoutError) as problem:
         log.warning("others can't be told what keys use", extra={"reason": type(problem).__name__})
         return False

@@ -467,6 +467,26 @@ async def test_room_left_by_who_stops_waiting_is_used(staged: Staged) -> None:
     assert stage.calls([1], [3])
 
 
+async def test_who_had_the_engine_least_is_next(staged: Staged) -> None:
+    stage = await staged()
+    await stage.ask(request("x", what=job(5)))
+    for session, seconds in (("a", 4), ("a", 3), ("b", 2), ("b", 1)):
+        await stage.ask(request(session, what=job(seconds)))
+    for number in range(4):
+        await stage.finish(number)
+    assert stage.calls([5], [4], [2], [1], [3])
+
+
+async def test_what_the_engine_keeps_apart_is_no_batch(staged: Staged) -> None:
+    stage = await staged(max_batch=3)
+    await stage.ask(request())
+    for session, full_context in (("b", False), ("c", True), ("d", False)):
+        seconds = 3.0 if full_context else 2.0
+        await stage.ask(request(session, what=replace(job(seconds), full_context=full_context)))
+    await stage.finish(0)
+    assert stage.calls([1], [2, 2])
+
+
 async def test_waiting_for_room_ends_at_the_deadline(staged: Staged) -> None:
     stage = await staged(max_waiting=1)
     await stage.ask(request())

@@ -29,9 +29,13 @@ from transcriber.events import (
     OpenUtterance,
     Options,
     Partial,
+    PauseRecording,
     Probabilities,
     Reconfigure,
+    RecordingPaused,
+    RecordingResumed,
     Rejected,
+    ResumeRecording,
     SpeechStarted,
     SpeechStopped,
     Stalled,
@@ -296,6 +300,33 @@ def test_complete_counts_the_speech_of_all_utterances() -> None:
     (complete,) = told(speaker.handle(STORED))
     assert isinstance(complete, Complete)
     assert (complete.speech, complete.utterances) == (1.6, 2)
+
+
+def test_nothing_said_is_no_speech() -> None:
+    speaker = Speaker()
+    speaker.hear(0, 20)
+    speaker.handle(Ended(20 * FRAME_SAMPLES))
+    (complete,) = told(speaker.handle(STORED))
+    assert isinstance(complete, Complete)
+    assert (complete.speech, complete.utterances) == (0, 0)
+
+
+def test_a_pause_of_the_recording_ends_what_is_said_and_so_does_its_end() -> None:
+    speaker = Speaker()
+    assert speaker.handle(ResumeRecording()) == []
+    speaker.hear(1, 20)
+    paused = speaker.handle(PauseRecording(20 * FRAME_SAMPLES))
+    closed = [effect for effect in paused if isinstance(effect, CloseUtterance)]
+    assert [(one.utterance, one.end) for one in closed] == [(1, 20 * FRAME_SAMPLES)]
+    assert told(paused) == [SpeechStopped(1, 0, 0.64), RecordingPaused(0.64)]
+    assert speaker.handle(PauseRecording(21 * FRAME_SAMPLES)) == []
+    speaker.hear(1, 20)
+    resumed = speaker.handle(ResumeRecording(40 * FRAME_SAMPLES))
+    assert told(resumed) == [SpeechStopped(2, 0, 1.28), RecordingResumed(1.28)]
+    assert speaker.handle(ResumeRecording(41 * FRAME_SAMPLES)) == []
+    (final,) = told(speaker.handle(text(1)))
+    assert isinstance(final, Transcription)
+    assert final.reason == "finalize"
 
 
 def test_a_session_without_audio_ends_cleanly() -> None:

@@ -129,13 +129,10 @@ class Broken:
 
 
 @pytest.mark.parametrize("slow", [False, True])
-async def test_without_the_store_what_is_known_holds(
-    here: Tallies, there: Tallies, clock: Clock, slow: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("transcriber.tallies._PATIENCE_SECONDS", 0.01)
+async def test_without_the_store_what_is_known_holds(here: Tallies, there: Tallies, clock: Clock, slow: bool) -> None:
     await here.tell({"alice": Tally(1)})
     await there.look()
-    there._store = cast("Store", Broken(slow=slow))
+    there._store, there._patience_seconds = cast("Store", Broken(slow=slow)), 0.01
     clock.now += timedelta(seconds=5)
     await there.look()
     assert there.of("alice") == Tally(1)
