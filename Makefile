@@ -47,6 +47,10 @@ up: .venv-stacks/.stamp ## Bring ENV up on AWS, then see that it runs what was b
 down: .venv-stacks/.stamp ## Take ENV down, with what a failed `make up` left; says what is kept
 	$(STACKS_BIN)/python -m stacks.environment.teardown $(ENV)
 
+.PHONY: cost
+cost: .venv-stacks/.stamp ## Say what ENV costs, by the month and by the session-hour, and what settings would save (docs/cost.md)
+	@$(STACKS_BIN)/python -m stacks.cost $(ENV) $(ARGS)
+
 .PHONY: promote
 promote: .venv-stacks/.stamp ## Keep the image that ENV runs, for another environment to run; says with which settings
 	$(STACKS_BIN)/python -m stacks.environment.promote $(ENV)

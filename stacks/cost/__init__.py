@@ -1,0 +1,1 @@
+"""What an environment costs, from what it has in the account."""
