@@ -85,6 +85,10 @@ lint: .venv/.dev-stamp .venv-stacks/.stamp ## Static checks only: ruff, pyright 
 workflows: .venv/.dev-stamp ## Print what each workflow would do: jobs, order, roles, commands; runs nothing
 	@$(BIN)/python .github/scripts/job_graph.py --commands
 
+.PHONY: diagrams
+diagrams: .venv-stacks/.stamp ## Write the generated part of stacks/*/README.md anew, from the programs
+	$(STACKS_BIN)/python -m tests.stacks.diagrams
+
 .PHONY: fix
 fix: .venv/.dev-stamp ## Format, and mend what can be mended without thinking
 	$(BIN)/ruff check --fix .

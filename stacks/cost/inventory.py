@@ -32,7 +32,8 @@ Inventory = tuple[Entry, ...]
 
 
 def inventory(resources: Iterable[Mapping[str, Any]]) -> Inventory:
-    """Of resources as a state has them, those that are paid for.
+    """Of resources as a state has them, those that are paid for. Of several with one URN, the last: the others are
+    earlier revisions, or about to be deleted.
 
     Raises:
         Unpriced: with every type that nothing was decided about.
@@ -40,12 +41,12 @@ def inventory(resources: Iterable[Mapping[str, Any]]) -> Inventory:
     made = [each for each in resources if each.get("custom", True) and not each["type"].startswith("pulumi:")]
     if unknown := {each["type"] for each in made} - FREE.keys() - FACTS.keys():
         raise Unpriced(unknown)
-    entries = [
-        Entry(each["type"], str(each["urn"]).rpartition("::")[2], FACTS[each["type"]](_properties(each)))
+    entries = {
+        each["urn"]: Entry(each["type"], str(each["urn"]).rpartition("::")[2], FACTS[each["type"]](_properties(each)))
         for each in made
         if each["type"] in FACTS
-    ]
-    return tuple(sorted(entries, key=lambda entry: (entry.kind, entry.name)))
+    }
+    return tuple(sorted(entries.values(), key=lambda entry: (entry.kind, entry.name)))
 
 
 def _properties(resource: Mapping[str, Any]) -> Facts:

@@ -84,6 +84,14 @@ def test_what_is_taken_of_properties(kind: str, properties: Mapping[str, Any], f
     assert [entry.facts for entry in inventory([resource(kind, **properties)])] == [facts]
 
 
+def test_of_several_revisions_the_last_counts() -> None:
+    old, new = (
+        resource(kinds.TARGET, minCapacity=1, maxCapacity=2),
+        resource(kinds.TARGET, minCapacity=3, maxCapacity=4),
+    )
+    assert [entry.facts["least"] for entry in inventory([old, new])] == [3]
+
+
 def test_what_aws_computed_counts() -> None:
     balancer = {**resource(kinds.BALANCER, subnets=["a"]), "outputs": {"subnets": ["a", "b", "c"]}}
     assert inventory([balancer])[0].facts["addresses"] == 3

@@ -6,7 +6,7 @@ from stacks.cost import kinds, options, recorded
 from stacks.cost.inventory import Inventory, inventory, resources_in
 
 from .conftest import BroughtUp
-from .deployed import Deployed
+from .deployed import SMALL_IMAGE, Deployed
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -44,6 +44,7 @@ def test_a_gateway_in_each_zone(deployed: Deployed) -> None:
 
 
 def test_all_other_settings_at_once(deployed: Deployed) -> None:
+    (deployed.root / "Dockerfile").write_text(SMALL_IMAGE.replace("AS api", "AS local"))
     deployed.configure(
         "dev",
         nat_gateways="none",
