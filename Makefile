@@ -103,7 +103,7 @@ coverage: .venv/.dev-stamp ## The quick tests, and which lines and branches they
 
 .PHONY: test-container
 test-container: .venv/.dev-stamp ## Heavy: the images, built and run under Fargate's limits by a Docker engine of its own
-	@[ "$$(uname)/$$(id -u)" != Linux/0 ] || .ci/install-packages container
+	@[ "$$(uname)/$$(id -u)" != Linux/0 ] || { .ci/install-packages container && .ci/install-compose; }
 	$(BIN)/python -m pytest tests/container
 
 .PHONY: test-browser
