@@ -81,6 +81,11 @@ lint: .venv/.dev-stamp .venv-stacks/.stamp ## Static checks only: ruff, pyright 
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.renovate renovate.json
 
+.PHONY: rehearsal
+rehearsal: .venv-stacks/.stamp ## A shell where Pulumi deploys to a stand-in for AWS (docs/deploy.md); needs Linux, root, Pulumi and BuildKit
+	@[ "$$(uname)/$$(id -u)" != Linux/0 ] || .ci/install-packages stacks
+	@$(STACKS_BIN)/python -m tests.stacks.rehearsal $(ARGS)
+
 .PHONY: workflows
 workflows: .venv/.dev-stamp ## Print what each workflow would do: jobs, order, roles, commands; runs nothing
 	@$(BIN)/python .github/scripts/job_graph.py --commands
