@@ -29,6 +29,10 @@ _PATTERNS = {
         "is a list such as https://app.example.com,https://example.com",
     ),
     "parameter": (re.compile(r"(/[\w.-]+){1,15}"), "is the whole name of an SSM parameter, such as /transcriber/dev/x"),
+    "url": (
+        re.compile(r"https://[\w.-]+(:443)?(/[\w.-]+)*"),
+        "is no URL such as https://engine.internal.example.com/v1",
+    ),
     "token": (re.compile(r"[\w.:-]{1,64}"), "is letters, digits and ._:- only, up to 64"),
 }
 
@@ -82,6 +86,9 @@ class Config:
     architecture: str = _key("Of the tasks' processors, and of the image.", one_of=("arm64", "x86_64"))
     engine: str = _key("Speech-to-text engine.", one_of=("openai", "local"))
     openai_model: str = _key("Model asked of OpenAI's API; empty is the service's default.", "", like="token")
+    openai_base_url: str = _key(
+        "Server with OpenAI's API, up to and with /v1, over HTTPS; empty is OpenAI's own.", "", like="url"
+    )
     task_cpu: int = _key("CPU units of a task; 1024 are a vCPU.", one_of=tuple(sizes.MEMORY_MIB))
     task_memory_mib: int = _key("Memory of a task.", minimum=512, maximum=122880)
     spool_gib: int = _key("Disk of a task for what is not stored yet.", 12, minimum=1, maximum=192)
@@ -232,7 +239,7 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
             "is more than availability_zones" if of("zones_used", 0) > of("availability_zones", 6) else None,
         ),
         ("zones_used", "is 2 or more: a load balancer needs them" if of("zones_used") == 1 else None),
-        ("nat_gateways", _way_out_problem(of("nat_gateways"), of("engine"))),
+        ("nat_gateways", _way_out_problem(values)),
         (
             "domain",
             "is missing: what is protected is not on plain HTTP" if of("protected") and not of("domain") else None,
@@ -259,9 +266,10 @@ def _cidr_problem(cidr: str) -> str | None:
     return None if network.is_private else "is not private"
 
 
-def _way_out_problem(nat_gateways: str | None, engine: str | None) -> str | None:
-    if nat_gateways == "none" and engine == "openai":
-        return "none leaves no way to OpenAI's API: single or per_az, or engine: local"
+def _way_out_problem(values: Mapping[str, Any]) -> str | None:
+    out = values.get("engine") == "openai" and not values["openai_base_url"]
+    if values.get("nat_gateways") == "none" and out:
+        return "none leaves no way to OpenAI's API: single or per_az, or engine: local, or openai_base_url"
     return None
 
 

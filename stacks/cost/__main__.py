@@ -12,7 +12,7 @@ from pulumi import automation as auto
 
 from stacks.config import own
 from stacks.contract import Stack
-from stacks.cost import prices, recorded
+from stacks.cost import growth, prices, recorded
 from stacks.cost.inventory import Inventory, Unpriced, inventory, resources_in
 from stacks.cost.table import table
 from stacks.environment.files import settings_of
@@ -43,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="cost", description=__doc__)
     parser.add_argument("environment", help="dev, prod …: that of Pulumi.<environment>.yaml")
     parser.add_argument("files", nargs="*", type=Path, help="exports to read instead, of all five stacks")
+    parser.add_argument("--growth", action="store_true", help="what 10, 1,000 and 100,000 sessions take, instead")
     parser.add_argument("--save", action="store_true", help="keep what was read as what a first `up` makes")
     asked = parser.parse_args(arguments)
     try:
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             settings = own(settings_of(ROOT, asked.environment)["config"])
             recorded.write(recorded.file_of(asked.environment), settings, found)
         _say(source)
-        sys.stdout.write(table(asked.environment, found))
+        sys.stdout.write(growth.table(found) if asked.growth else table(asked.environment, found))
     except (Unpriced, ValueError, OSError) as problem:
         _say(str(problem))
         return 1

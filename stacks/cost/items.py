@@ -134,7 +134,9 @@ def sessions_per_task(inventory: Inventory) -> int:
 
 def _carried(inventory: Inventory) -> Iterator[Item]:
     audio = usage.SESSION_GB
-    yield Item("load balancer: capacity units", f"{audio:.3f} GB", audio * prices.BALANCER_UNIT.dollars)
+    yield Item(
+        "load balancer: capacity units", f"{audio:.3f} GB", audio / prices.GB_A_UNIT * prices.BALANCER_UNIT.dollars
+    )
     gateways = len(of(inventory, kinds.NAT))
     if only(inventory, kinds.TASK).facts["engine"] == "openai" and gateways:
         yield Item("NAT gateway, to the engine", f"{audio:.3f} GB", audio * prices.NAT_DATA.dollars)

@@ -69,7 +69,7 @@ def _task(properties: Properties) -> dict[str, Any]:
         "architecture": properties["runtimePlatform"]["cpuArchitecture"],
         "cpu": int(properties["cpu"]),
         "disk_gib": int(disk.get("sizeInGib", 20)),
-        "engine": environment["ENGINE"],
+        "engine": "own" if "OPENAI_BASE_URL" in environment else environment["ENGINE"],
         "memory_mib": int(properties["memory"]),
         "model": environment.get("OPENAI_MODEL", ""),
     }

@@ -47,6 +47,8 @@ SPOT_SHARE = Price(
 
 BALANCER = Price(0.0225, "hour", BALANCER_PAGE)
 BALANCER_UNIT = Price(0.008, "LCU-hour", BALANCER_PAGE)
+GB_A_UNIT, CONNECTIONS_A_UNIT = 1.0, 3000
+"""What a capacity unit is of: the larger of gigabytes in an hour and connections that are open counts."""
 NAT_GATEWAY = Price(0.045, "hour", NAT_PAGE)
 NAT_DATA = Price(0.045, "GB", NAT_PAGE)
 ADDRESS = Price(0.005, "hour", NETWORK_PAGE)

@@ -10,6 +10,8 @@ the way in, Opus is a tenth of it and telephone audio half."""
 STORE_WRITES = 26
 """Requests that write, for an hour that is kept: parts of the recording, its beginning, checkpoints and end
 (`make bench-storage`)."""
+FINALS_A_MINUTE = 11
+"""Requests to the engine for speech without end, no partials: 663 of an hour (`make bench-hour`)."""
 LOG_GB = 2e-6
 """A session's lines in the log: one when it ends, one where something happened."""
 

@@ -56,6 +56,8 @@ def environment(config: Config, *, bucket: str, host: str, proxies: str, region:
     }
     if config.allowed_origins:
         settings["ALLOWED_ORIGINS"] = config.allowed_origins
+    if config.openai_base_url:
+        settings["OPENAI_BASE_URL"] = config.openai_base_url
     if config.openai_model:
         settings["OPENAI_MODEL"] = config.openai_model
     return dict(sorted(settings.items()))

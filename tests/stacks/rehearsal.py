@@ -21,7 +21,7 @@ from .engine import ROOT, missing_tools
 from .standin.account import Account, Ledger
 
 WELCOME = """\
-Pulumi deploys to a stand-in for AWS from here, until `exit`. Try: make up ENV=dev ARGS=--yes
+Pulumi deploys to a stand-in for AWS from here, until `exit`. Begin with: pulumi stack init dev
 """
 
 

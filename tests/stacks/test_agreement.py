@@ -28,12 +28,17 @@ def _environment(environment: str, **changes: str) -> dict[str, str]:
 @pytest.mark.parametrize("engine", ["openai", "local"])
 def test_service_takes_the_environment_that_it_is_given(environment: str, engine: str) -> None:
     given = _environment(
-        environment, engine=engine, openai_model="gpt-transcribe", allowed_origins="https://a.example.com"
+        environment,
+        engine=engine,
+        openai_base_url="https://engine.example.com/v1",
+        openai_model="gpt-transcribe",
+        allowed_origins="https://a.example.com",
     )
     settings = Settings.from_environment(given)
     foreign = {"AWS_REGION"}
     assert set(given) - {field.name.upper() for field in fields(Settings)} == foreign
     assert settings.engine == engine
+    assert settings.openai_base_url == "https://engine.example.com/v1"
     assert (settings.port, settings.s3_bucket) == (container.PORT, "a-bucket")
 
 

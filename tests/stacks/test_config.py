@@ -66,7 +66,7 @@ def test_all_mistakes_are_told_at_once() -> None:
         ),
         (
             {"nat_gateways": "none"},
-            "nat_gateways: none leaves no way to OpenAI's API: single or per_az, or engine: local",
+            "nat_gateways: none leaves no way to OpenAI's API: single or per_az, or engine: local, or openai_base_url",
         ),
         (
             {"api_keys_parameter": "api-keys"},
@@ -100,6 +100,14 @@ def test_environment_must_have_a_name_that_fits_everywhere(environment: str) -> 
     with pytest.raises(ConfigError) as raised:
         parse(environment, _values())
     assert raised.value.problems[0].startswith("stack: ")
+
+
+def test_an_engine_of_ones_own_needs_no_way_out() -> None:
+    url = "https://engine.internal.example.com/v1"
+    assert parse("dev", _values(nat_gateways="none", openai_base_url=url)).openai_base_url == url
+    assert _problems(openai_base_url="http://engine/v1") == [
+        "openai_base_url: is no URL such as https://engine.internal.example.com/v1"
+    ]
 
 
 def test_defaults_follow_from_the_rest() -> None:

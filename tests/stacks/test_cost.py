@@ -11,7 +11,7 @@ import pytest
 from policies import decisions
 from stacks import sizes
 from stacks.config import own
-from stacks.cost import items, kinds, options, prices, recorded, usage
+from stacks.cost import growth, items, kinds, options, prices, recorded, usage
 from stacks.cost.__main__ import differences, main
 from stacks.cost.inventory import Entry, Inventory, Unpriced, inventory, resources_in
 from stacks.cost.table import table
@@ -95,6 +95,20 @@ def test_of_several_revisions_the_last_counts() -> None:
 def test_what_aws_computed_counts() -> None:
     balancer = {**resource(kinds.BALANCER, subnets=["a"]), "outputs": {"subnets": ["a", "b", "c"]}}
     assert inventory([balancer])[0].facts["addresses"] == 3
+
+
+def task(**environment: str) -> Mapping[str, Any]:
+    container = {"environment": [{"name": name, "value": value} for name, value in environment.items()]}
+    properties = {"cpu": "256", "memory": "512", "runtimePlatform": {"cpuArchitecture": "ARM64"}}
+    return inventory([resource(kinds.TASK, containerDefinitions=json.dumps([container]), **properties)])[0].facts
+
+
+def test_an_engine_of_ones_own_is_not_paid_for_by_the_minute() -> None:
+    own_engine = task(ENGINE="openai", OPENAI_BASE_URL="https://engine.example.com/v1")
+    assert own_engine["engine"] == "own"
+    assert task(ENGINE="openai", OPENAI_MODEL="whisper-1")["model"] == "whisper-1"
+    names = bill(items.session_hour(options.changed(SMALL, kinds.TASK, **own_engine)))
+    assert not [name for name in names if "engine" in name]
 
 
 # Prices
@@ -200,6 +214,36 @@ def test_a_model_without_a_price_has_no_bill() -> None:
 def test_half_an_environment_has_no_bill() -> None:
     with pytest.raises(ValueError, match="0 of aws:lb/loadBalancer:LoadBalancer"):
         items.fixed(SMALL[:2])
+
+
+# Many sessions
+
+
+@pytest.mark.parametrize(("sessions", "tasks", "vcpus"), [(1, 3, 3.0), (30, 3, 3.0), (31, 4, 4.0), (1_000, 100, 100.0)])
+def test_tasks_follow_sessions_from_the_least_on(sessions: int, tasks: int, vcpus: float) -> None:
+    found = growth.need(SMALL, sessions)
+    assert (found.tasks, found.vcpus) == (tasks, vcpus)
+
+
+def test_what_a_thousand_sessions_take() -> None:
+    found = growth.need(SMALL, 1_000)
+    assert found.capacity_units == pytest.approx(115.2)
+    assert found.connections_a_unit == pytest.approx(1 / 3)
+    assert found.nat_gigabits_a_second == pytest.approx(0.256)
+    assert found.store_writes_a_second == pytest.approx(26_000 / 3600)
+    assert found.engine_requests_a_minute == 11_000
+    assert found.engine_dollars_an_hour == pytest.approx(270)
+    assert found.dollars_an_hour == pytest.approx(1_000 * items.total(items.session_hour(SMALL)) - 270)
+
+
+def test_growth_is_documented_as_it_is_printed() -> None:
+    printed = growth.table(known("prod"))
+    assert printed in (ROOT / "docs/growth.md").read_text(), printed
+
+
+def test_command_prints_growth(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["dev", export(tmp_path / "all.json", *whole()), "--growth"]) == 0
+    assert "| tasks | 2 | 200 | 20,000 |" in capsys.readouterr().out
 
 
 # What settings save
