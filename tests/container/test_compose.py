@@ -70,10 +70,12 @@ class Project:
 
 @pytest.fixture
 def project(engine: Docker, local: str, tmp_path: Path) -> Generator[Project]:
-    """Its image is built from the layers that are there."""
+    """Its image is built from the layers that are there, and takes the name of theirs until it is over."""
     made = Project(engine, tmp_path, "MAX_SESSION_SECONDS=600\nDRAIN_SECONDS=2\n")
+    without_labels = engine.inspect(local)["Id"]
     yield made
     made.compose("down", "--volumes", "--timeout", "10")
+    engine.run("tag", without_labels, local)
 
 
 async def test_up_transcribes_and_what_it_kept_outlives_it(project: Project, engine: Docker) -> None:
