@@ -1,6 +1,6 @@
 """What an inventory costs: by the month whoever comes, and for each hour of a session."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from stacks.cost import kinds, prices, usage
@@ -156,5 +156,5 @@ def _stored(_: Inventory) -> Iterator[Item]:
     yield Item("log lines", f"{usage.LOG_GB * 1e6:.0f} kB", usage.LOG_GB * prices.LOG_DATA.dollars, exact=False)
 
 
-def total(items: list[Item]) -> float:
+def total(items: Sequence[Item]) -> float:
     return sum(item.dollars for item in items)

@@ -1,11 +1,14 @@
 """The bill in Markdown: what README and docs show, and what the command prints."""
 
+import math
 from collections.abc import Sequence
 
 from stacks.cost import items, options, prices
 from stacks.cost.inventory import Inventory
 from stacks.cost.items import Item
 from stacks.cost.options import Saving
+
+TINY = 1e-9
 
 
 def table(environment: str, inventory: Inventory) -> str:
@@ -18,19 +21,18 @@ def table(environment: str, inventory: Inventory) -> str:
 
 def _month(fixed: Sequence[Item]) -> list[str]:
     rows = [f"| {item.name} | {item.quantity} | {_estimate(item)}{_dollars(item.dollars)} |" for item in fixed]
-    whole = sum(item.dollars for item in fixed)
-    return ["", "| fixed | how many | a month |", "| --- | --- | ---: |", *rows, f"| **all** | | **{whole:.0f}** |"]
+    total = whole(items.total(fixed))
+    return ["", "| fixed | how many | a month |", "| --- | --- | ---: |", *rows, f"| **all** | | **{total}** |"]
 
 
 def _session(by_session: Sequence[Item]) -> list[str]:
     rows = [f"| {item.name} | {item.quantity} | {_estimate(item)}{item.dollars:.5f} |" for item in by_session]
-    whole = sum(item.dollars for item in by_session)
     return [
         "",
         "| for each session-hour | how much | dollars |",
         "| --- | --- | ---: |",
         *rows,
-        f"| **all** | | **{whole:.4f}** |",
+        f"| **all** | | **{items.total(by_session):.4f}** |",
     ]
 
 
@@ -43,13 +45,18 @@ def _estimate(item: Item) -> str:
     return "" if item.exact else "~"
 
 
+def whole(dollars: float) -> int:
+    """Half a dollar counts as one, saved or spent, also where binary fractions fall short of it."""
+    return int(math.copysign(math.floor(abs(dollars) + 0.5 + TINY), dollars))
+
+
 def _dollars(dollars: float) -> str:
-    return f"{dollars:.0f}" if dollars >= 0.5 else "<1"
+    return f"{whole(dollars)}" if whole(dollars) else "<1"
 
 
 def _saved(saving: Saving) -> str:
     """Less than half a dollar is no difference."""
-    return ("" if saving.exact else "~") + f"{round(saving.a_month)}".replace("-", "−")
+    return ("" if saving.exact else "~") + f"{whole(saving.a_month)}".replace("-", "−")
 
 
 def _small(dollars: float | None) -> str:

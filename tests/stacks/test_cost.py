@@ -15,7 +15,9 @@ from stacks.cost import growth, items, kinds, options, prices, recorded, usage
 from stacks.cost.__main__ import differences, main
 from stacks.cost.inventory import Entry, Inventory, Unpriced, inventory, resources_in
 from stacks.cost.table import table
+from stacks.cost.table import whole as whole_dollars
 from stacks.environment.files import settings_of
+from stacks.network.endpoints import SERVICES
 from tests.stacks.recording import ROOT
 from tests.stacks.standin.catalogue import KINDS
 from transcriber.emf import LATENCY, SERIES, EmfReporter
@@ -323,6 +325,15 @@ def test_documents_show_what_is_printed(environment: str) -> None:
     assert printed in (ROOT / "docs/cost.md").read_text(), printed
 
 
+def test_ways_out_are_documented_with_what_they_cost() -> None:
+    text = (ROOT / "docs/cost.md").read_text()
+    gateway = (prices.NAT_GATEWAY.dollars + prices.ADDRESS.dollars) * usage.HOURS_A_MONTH
+    endpoints = len(SERVICES) * 2 * prices.ENDPOINT.dollars * usage.HOURS_A_MONTH
+    assert f"| `nat_gateways: single` | {whole_dollars(gateway)} |" in text
+    assert f"| `nat_gateways: per_az`, two zones | {whole_dollars(2 * gateway)} |" in text
+    assert f"| `nat_gateways: none` | {whole_dollars(endpoints)} |" in text
+
+
 def test_readme_shows_what_is_printed() -> None:
     printed = table("dev", known("dev")).split("\n\n| setting ")[0]
     assert printed in (ROOT / "README.md").read_text(), printed
@@ -397,6 +408,13 @@ def test_files_that_are_not_there_are_told(capsys: pytest.CaptureFixture[str]) -
 def test_account_of_the_stand_in_is_read_as_well(tmp_path: Path) -> None:
     (tmp_path / "account.json").write_text(json.dumps({"number": "1", "resources": whole()}))
     assert len(inventory(resources_in(tmp_path / "account.json"))) == len(whole())
+
+
+@pytest.mark.parametrize(
+    ("dollars", "shown"), [(0.0, 0), (0.49, 0), (0.5, 1), (36.5, 37), (-36.5, -37), (36.5 - 1e-12, 37), (-0.2, 0)]
+)
+def test_halves_count_as_a_dollar_both_ways(dollars: float, shown: int) -> None:
+    assert whole_dollars(dollars) == shown
 
 
 def test_estimates_are_marked() -> None:
