@@ -96,6 +96,11 @@ class Live:
         """Whether the client may go away and come back."""
         return self.options.resume and not self.ended and not self.spool.sealed
 
+    @property
+    def waits_for_client(self) -> bool:
+        """Whether nobody is connected, and the client may still come back."""
+        return self._leaving is not None and not self.ended
+
     def bounded(self, command: Command) -> Command:
         """A command as far as its client may give it."""
         match command:
@@ -156,6 +161,7 @@ class Live:
         if self._leaving:
             self._leaving.cancel()
             self._leaving = None
+            self.spool.incoming.set()  # From now on, silence is a pause again.
         if self._give_way:
             self._give_way()
         self._give_way = give_way
@@ -175,6 +181,7 @@ class Live:
         """Nobody is connected: end it unless the client comes back in time."""
         loop = asyncio.get_running_loop()
         self._leaving = loop.call_later(self.limits.resume_seconds, self.end, Disconnected())
+        self.spool.incoming.set()
 
     def release(self) -> None:
         """The runner or a connection no longer needs the spool; the last one closes it."""

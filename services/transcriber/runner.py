@@ -94,6 +94,8 @@ class Runner:
         self._engine_works = recovering
         """Whether it gave its last final; one that failed a process before this one may work again."""
         self._pending_samples = 0
+        self.away: Callable[[], bool] = bool
+        """Whether the client is gone for a while: that it sends nothing means nothing then."""
         self.storing = False
         """Whether all that is left to do is to store it."""
         self._settled = asyncio.Event()
@@ -321,7 +323,7 @@ class Runner:
             await self._settled.wait()
 
     def _stall_after(self) -> float | None:
-        if not self.session.speech:
+        if not self.session.speech or self.away():
             return None
         return _STALL_FACTOR * self.session.options.endpointing_ms / 1000
 

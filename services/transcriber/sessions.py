@@ -161,6 +161,7 @@ class Sessions:
     def _run(self, live: Live, runner: Runner) -> None:
         self._live[live.session_id] = live
         live.audio_seconds = lambda: runner.audio_seconds
+        runner.away = lambda: live.waits_for_client
         if not live.ended:
             live.watch_clock()
         task = asyncio.create_task(runner.run(), name=f"session {live.session_id}")

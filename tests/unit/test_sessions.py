@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stage import RAW, SPEECH, House, until
+from tests.stage import RAW, SPEECH, House, tone, until
 from transcriber.events import (
     Close,
     Complete,
@@ -105,6 +105,24 @@ async def test_a_client_that_does_not_come_back_is_given_up(tmp_path: Path) -> N
         live.attach(first := lambda: None)
         live.detach(first)
         await until(lambda: not house.sessions)
+
+
+async def test_a_client_that_is_away_in_mid_speech_has_not_paused(house: House) -> None:
+    begun = replace(RAW, resume=True, endpointing_ms=100)
+    live = house.sessions.begin(begun)
+    live.attach(first := lambda: None)
+    live.command(Started(begun))
+    live.spool.append_audio(tone(0.5))
+    live.detach(first)
+    await asyncio.sleep(0.5)
+    live.attach(lambda: None)
+    live.spool.append_audio(tone(0.5))
+    await asyncio.sleep(0.5)
+    live.spool.append_audio(tone(0.5))
+    live.end(Ended())
+    await until(lambda: not house.sessions)
+    finals = [event for event in events(live) if isinstance(event, Transcription)]
+    assert [final.end for final in finals] == [1.0, 1.5], "only where it was connected and sent nothing"
 
 
 async def test_a_new_connection_takes_over_from_the_old(house: House) -> None:
