@@ -118,6 +118,13 @@ async def test_arguments_become_options(clip: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("record", ["none", "text", "audio+text"])
+async def test_what_is_to_be_kept_is_asked_for(clip: str, record: str) -> None:
+    async with native_server() as server:
+        assert (await streamed(clip, "--url", server.url, "--record", record))[0] == 0
+    assert list(server.conversation.query) == [("record", record)]
+
+
 async def test_what_is_not_asked_for_is_left_to_the_server(clip: str) -> None:
     async with native_server() as server:
         await streamed(clip, "--url", server.url)

@@ -34,6 +34,9 @@ API_KEY_VARIABLE = "TRANSCRIBER_API_KEY"
 URL_VARIABLE = "TRANSCRIBER_URL"
 DEFAULT_URL = "ws://127.0.0.1:8080/ws"
 
+RECORD = ("none", "text", "audio+text")
+"""What a server may be asked to keep, from least to most."""
+
 EXIT_CODES = """\
 exit codes:
   0    complete
@@ -67,7 +70,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     speech.add_argument("--model", help="a model that the server has")
     speech.add_argument("--endpointing-ms", type=positive, metavar="MS", help="the pause that ends an utterance")
     speech.add_argument("--separate-channels", action="store_true", help="transcribe each channel by itself")
-    speech.add_argument("--no-record", action="store_true", help="let the server keep neither audio nor text")
+    keeping = speech.add_mutually_exclusive_group()
+    keeping.add_argument("--record", choices=RECORD, help="what the server is to keep, at most what it is set to")
+    keeping.add_argument("--no-record", dest="record", action="store_const", const="none", help="the same as none")
     raw = parser.add_argument_group("raw samples, which don't say what they are")
     raw.add_argument("--encoding", help="pcm_s16le, mulaw, alaw or another that the server knows")
     raw.add_argument("--sample-rate", type=positive, metavar="HZ")
@@ -249,7 +254,7 @@ def _options(arguments: argparse.Namespace) -> Mapping[str, OptionValue]:
         "interim_results": arguments.interim or None,
         "endpointing_ms": arguments.endpointing_ms,
         "separate_channels": arguments.separate_channels or None,
-        "record": "none" if arguments.no_record else None,
+        "record": arguments.record,
     }
 
 
