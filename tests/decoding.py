@@ -1,12 +1,13 @@
 """Driving decoders as the service does: to the end of every iterator, on behind what is lost."""
 
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from transcriber.audio.decoder import Block, DecodeError, Decoder
+from transcriber.audio.decoder import MOST_MISSING_SECONDS, Block, DecodeError, Decoder
 from transcriber.audio.formats import open_decoder
 from transcriber.audio.threaded import DecodingThreads
 from transcriber.events import Error, Options
@@ -55,6 +56,28 @@ async def decoded(decoder: Decoder, pieces: Sequence[bytes]) -> tuple[NDArray[np
         blocks, more = await taken(decoder.close)
         empty = np.empty((decoder.tracks, 0), np.float32)
         return np.concatenate([empty, *made, *blocks], axis=1), lost + more
+    finally:
+        decoder.release()
+
+
+async def losses(decoder: Decoder, pieces: Sequence[bytes]) -> tuple[float, list[float | None]]:
+    """How many seconds a stream gives, with silence where something is missing; and how long each such stretch is."""
+    seconds, found = 0.0, list[float | None]()
+    waiting = deque[bytes | None]([*pieces, None])
+    try:
+        while waiting:
+            piece = waiting.popleft()
+            try:
+                async for block in decoder.close() if piece is None else decoder.decode(piece):
+                    seconds += block.shape[1] / 16_000
+            except DecodeError as problem:
+                if problem.fatal:
+                    raise
+                missing = problem.missing_seconds or 0.0
+                found.append(problem.missing_seconds)
+                seconds += missing if missing <= MOST_MISSING_SECONDS else 0.0
+                waiting.appendleft(None if piece is None else b"")
+        return seconds, found
     finally:
         decoder.release()
 

@@ -1,6 +1,6 @@
 """The transcript that a session's events make."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 
 from transcriber.audio.formats import decoded_at_end, plain_samples
@@ -17,21 +17,24 @@ from transcriber.events import (
 )
 from transcriber.pauses import SETTLE_SECONDS, Pauses
 from transcriber.spool import Spool
-from transcriber.transcript import Line, Transcript
+from transcriber.transcript import DAMAGED, Line, Missing, Transcript
+
+_NEAR_SECONDS = 1
+"""Damage may be seen in the bytes of a container before the times behind it say how much is missing."""
 
 
 def collect(spool: Spool, status: Status, options: Options, duration: float) -> Transcript:
     """A late text fills its gap; what was said while the recording was paused is one."""
     lines: dict[int, Line] = {}
-    damages: list[float] = []
+    missing: list[Missing] = []
     pauses = Pauses()
     cursor = spool.events()
     while (numbered := cursor.next()) is not None:
         event = numbered[1]
         if isinstance(event, Transcription | TranscriptionLate | Failed) and event.utterance is not None:
             lines[event.utterance] = _line(event, lines.get(event.utterance))
-        elif isinstance(event, Warned) and event.code == "audio_damaged" and event.at is not None:
-            damages.append(event.at)
+        elif isinstance(event, Warned):
+            missing += _missing(event, duration)
         elif isinstance(event, RecordingPaused | RecordingResumed):
             pauses.mark(event.at, paused=isinstance(event, RecordingPaused))
     asked = asdict(options)
@@ -45,7 +48,7 @@ def collect(spool: Spool, status: Status, options: Options, duration: float) -> 
         service_version=status.version,
         options=asked,
         lines=tuple(map(_hiding(spool, options, pauses), lines.values())),
-        damages=tuple(damages),
+        missing=tuple(_distinct(missing)),
     )
 
 
@@ -68,6 +71,27 @@ def _line(event: Transcription | TranscriptionLate | Failed, before: Line | None
         event.times,
         heard_at=heard_at,
     )
+
+
+def _missing(warned: Warned, duration: float) -> list[Missing]:
+    """The audio without text that a warning is about, if it is about any."""
+    match warned.code:
+        case "audio_damaged":
+            return [Missing(warned.at or 0.0, warned.end)]
+        case "audio_not_transcribed":
+            return [Missing(warned.at or 0.0, reason=warned.cause or warned.code)]
+        case "session_too_long":
+            return [Missing(duration if warned.at is None else warned.at, reason=warned.code)]
+        case _:
+            return []
+
+
+def _distinct(missing: Sequence[Missing]) -> Iterator[Missing]:
+    """Without damage of which it turned out just behind it how long it is."""
+    for at, each in enumerate(missing):
+        measured = [later.start for later in missing[at + 1 : at + 2] if later.end is not None]
+        if each.end is not None or each.reason != DAMAGED or not measured or measured[0] - each.start >= _NEAR_SECONDS:
+            yield each
 
 
 def _hiding(spool: Spool, options: Options, pauses: Pauses) -> Callable[[Line], Line]:

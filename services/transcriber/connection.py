@@ -115,7 +115,7 @@ class Connection:
         elif isinstance(received, Ended | Disconnected):
             self._live.end(received)
         elif self._spool.full:
-            self._live.end(Rejected(_TOO_LARGE))
+            self._live.end(Rejected(_TOO_LARGE, loses_audio=True))
         else:
             self._live.command(received)
 
@@ -125,10 +125,10 @@ class Connection:
         try:
             self._spool.append_audio(data)
         except SpoolFull:
-            self._live.end(Rejected(_TOO_LARGE))
+            self._live.end(Rejected(_TOO_LARGE, loses_audio=True))
         except OSError as problem:
             log.error("spool failed", extra={"session": self._live.session_id, "reason": problem.strerror})
-            self._live.end(Rejected(_STORAGE_FULL))
+            self._live.end(Rejected(_STORAGE_FULL, loses_audio=True))
 
     async def _write(self) -> None:
         """Tell events in order, and of partials and acks the newest, until the session is closed."""

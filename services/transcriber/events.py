@@ -131,6 +131,8 @@ class Rejected:
 
     error: Error
     at: int = 0
+    loses_audio: bool = False
+    """Whether there is audio from here on that gets no text because of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,10 @@ class Damaged:
     """A stretch of audio could not be decoded and is missing at `at`."""
 
     at: int
+    end: int | None = None
+    """Where the audio goes on, if it is known; silence lies between."""
+    disbelieved_seconds: float | None = None
+    """How long the stretch would be by what the stream says; longer than is believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,6 +362,10 @@ class Warned:
     message: str
     at: float | None = None
     """Where in the audio, if it is about a place in it."""
+    end: float | None = None
+    """Where that ends, if it is about a stretch of known length."""
+    cause: str | None = None
+    """The code of the error that it comes of."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from transcriber.events import (
     Stalled,
     Started,
 )
+from transcriber.losses import Losses
 from transcriber.spool import Spool
 from transcriber.vad.detector import Detector, DetectorTrack, Frames
 
@@ -68,8 +69,7 @@ class Intake:
         self._room = room
         self._stall_after = stall_after
         self._tracks: list[DetectorTrack] = []
-        self._damaged_at: int | None = None
-        """Where damage was last told."""
+        self._losses = Losses()
         self.judged = 0
         """Samples of every track that the detector has seen."""
 
@@ -133,16 +133,32 @@ class Intake:
             await self._room()
             try:
                 async for block in blocks():
+                    for damaged in self._losses_over():
+                        yield damaged
                     async for heard in self._judge(block):
                         yield heard
                     await self._room()
             except DecodeError as problem:
                 lost, self._broken = not problem.fatal, problem.fatal
                 if problem.fatal:
-                    yield Rejected(problem.error, self.samples.end)
-                elif self._damaged_at is None or self.samples.end >= self._damaged_at + SAMPLE_RATE:
-                    self._damaged_at = self.samples.end
-                    yield Damaged(self.samples.end)
+                    yield Rejected(problem.error, self.samples.end, loses_audio=True)
+                else:
+                    async for heard in self._lose(problem.missing_seconds):
+                        yield heard
+
+    async def _lose(self, seconds: float | None) -> AsyncGenerator[Input, None]:
+        """Silence, as long as what is missing."""
+        left = self._losses.lose(self.samples.end, seconds)
+        while left > 0:
+            block = np.zeros((len(self._tracks), min(left, SAMPLE_RATE)), np.float32)
+            async for heard in self._judge(block):
+                yield heard
+            await self._room()
+            left -= block.shape[1]
+
+    def _losses_over(self) -> list[Damaged]:
+        damaged = self._losses.over()
+        return [damaged] if damaged else []
 
     async def _command(self, command: Command) -> AsyncGenerator[Input, None]:
         if isinstance(command, Started) and self.decoder is None:
@@ -157,6 +173,8 @@ class Intake:
             if last:
                 async for heard in self._decode(decoder.close):
                     yield heard
+            for damaged in self._losses_over():
+                yield damaged
             if not self._broken:
                 async for heard in self._judge(await decoder.flush(), last=last):
                     yield heard

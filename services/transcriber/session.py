@@ -175,9 +175,11 @@ class Session:
         for boundary in track.endpointer.feed(probabilities.first_sample, frames[:left]):
             self._pass(probabilities.track, track, boundary)
         if left < len(frames):
-            self._tell(Warned("session_too_long", "The session is as long as sessions may be, and ends here."))
+            end = probabilities.first_sample + left * FRAME_SAMPLES
+            message = "The session is as long as sessions may be, and ends here."
+            self._tell(Warned("session_too_long", message, seconds(end)))
             self._close = Close(1000, "session_too_long")
-            self._end(probabilities.first_sample + left * FRAME_SAMPLES)
+            self._end(end)
 
     def _pass(self, number: int, track: _Track, boundary: Boundary) -> None:
         """A boundary of an utterance is passed."""
@@ -233,14 +235,14 @@ class Session:
         if rejected.error.close_code is None:
             self._tell(Failed(rejected.error))
         elif self._failure is None:
+            if rejected.loses_audio:
+                self._tell(_not_transcribed(rejected))
             self._failure = rejected.error
             self._close = Close(rejected.error.close_code, rejected.error.code)
             self._end(rejected.at)
 
     def _miss(self, damaged: Damaged) -> None:
-        at = seconds(damaged.at)
-        message = f"At {at:.3f} s audio is damaged or missing; what could not be decoded was left out."
-        self._tell(Warned("audio_damaged", message, at))
+        self._tell(_damage(damaged))
 
     def _drain(self, draining: Draining) -> None:
         self._close = Close(1012, "service restart")
@@ -298,3 +300,22 @@ class Session:
             )
         self._effects.append(self._close)
         self.state = State.CLOSED
+
+
+def _damage(damaged: Damaged) -> Warned:
+    """What is told of a stretch that is missing."""
+    at = seconds(damaged.at)
+    if damaged.end is not None:
+        end = seconds(damaged.end)
+        message = f"From {at:.3f} to {end:.3f} s audio is damaged or missing; there is silence instead."
+        return Warned("audio_damaged", message, at, end)
+    message = f"At {at:.3f} s audio is damaged or missing; what could not be decoded was left out."
+    if damaged.disbelieved_seconds is not None:
+        message += f" That it is {damaged.disbelieved_seconds:.0f} s, as the stream says, is not believed."
+    return Warned("audio_damaged", message, at)
+
+
+def _not_transcribed(rejected: Rejected) -> Warned:
+    """What is told of audio behind an error that ends the session."""
+    at, code = seconds(rejected.at), rejected.error.code
+    return Warned("audio_not_transcribed", f"From {at:.3f} s on audio has no text: {code}.", at, cause=code)

@@ -20,6 +20,9 @@ FILES = {
 }
 """What a transcript is kept as: the names of its files by kind."""
 
+DAMAGED = "audio_damaged"
+"""The reason for what is missing because it could not be decoded."""
+
 FORMAT_VERSION = 1
 """Of transcript.json; grows when a field changes its meaning."""
 
@@ -55,6 +58,16 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Missing:
+    """Audio without text that no utterance is about, in seconds."""
+
+    start: float
+    end: float | None = None
+    """None where nobody knows it of damage; of anything else, it is the end of what was sent."""
+    reason: str = DAMAGED
+
+
+@dataclass(frozen=True, slots=True)
 class Transcript:
     """What is kept of a session's text."""
 
@@ -66,8 +79,7 @@ class Transcript:
     service_version: str
     options: dict[str, Any]
     lines: tuple[Line, ...]
-    damages: tuple[float, ...] = ()
-    """Where audio is damaged or missing, in seconds."""
+    missing: tuple[Missing, ...] = ()
 
     @property
     def text(self) -> str:
@@ -115,8 +127,11 @@ class Transcript:
             for line in self.ordered
             if line.text or line.gap
         ]
-        damaged = [Spoken(at, at, _damaged(at, timed=timed), notice=True) for at in self.damages]
-        return sorted([*spoken, *damaged], key=lambda each: each.start)
+        missing = [
+            Spoken(each.start, each.start if each.end is None else each.end, _missing(each, timed=timed), notice=True)
+            for each in self.missing
+        ]
+        return sorted([*spoken, *missing], key=lambda each: each.start)
 
     def _utterance(self, line: Line) -> dict[str, Any]:
         values = asdict(line)
@@ -181,8 +196,12 @@ def _no_text(line: Line, *, timed: bool) -> str:
     return f"[no text{when}: {line.gap}]"
 
 
-def _damaged(at: float, *, timed: bool) -> str:
-    return f"[audio damaged or missing{f' at {_clock(at)}' if timed else ''}]"
+def _missing(missing: Missing, *, timed: bool) -> str:
+    start = _clock(missing.start)
+    if missing.reason != DAMAGED:
+        return f"[no text from {start if timed else 'here'} on: {missing.reason}]"
+    when = f" at {start}" if missing.end is None else f" for {start}-{_clock(missing.end)}"
+    return f"[audio damaged or missing{when if timed else ''}]"
 
 
 def _moment(iso: str) -> datetime:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.corpus import RECIPES, decode_whole, encoded, reference
-from tests.decoding import cut, decoded, fed, opened, outcome, taken
+from tests.decoding import cut, decoded, fed, losses, opened, outcome, taken
 from transcriber.audio.formats import CONTAINERS
 from transcriber.events import Error, Options
 
@@ -148,6 +148,24 @@ async def test_after_damage_it_is_found_again(name: str) -> None:
     assert samples.shape[1] >= 3.4 * 16_000
     whole, _ = decode_whole(encoded(name, 4.0), RECIPES[name].demuxer or RECIPES[name].muxer)
     assert samples.shape[1] < whole.shape[1] * 16_000 / RECIPES[name].rate
+
+
+TIMED = [
+    *("webm", "webm file", "webm pcm", "matroska aac", "matroska flac", "matroska mp3", "ogg opus", "ogg opus stereo"),
+    *("ogg flac", "flac", "flac 24 bits", "mp4 fragmented", "mp4 opus fragmented"),
+]
+"""Formats that say when what they hold begins."""
+
+
+@pytest.mark.parametrize("how", ["removed", "inserted", "flipped"])
+@pytest.mark.parametrize("name", TIMED)
+async def test_times_behind_damage_stay_true(name: str, how: str) -> None:
+    stream = damaged(encoded(name, 4.0), how, 5)
+    samples, rate = decode_whole(encoded(name, 4.0), RECIPES[name].demuxer or RECIPES[name].muxer)
+    # Opus makes sound of any bits, also more of it than there was.
+    tolerance = 0.2 if (name, how) == ("mp4 opus fragmented", "inserted") else 0.05
+    seconds, _ = await losses(opened(stream), cut(stream, 1000))
+    assert seconds == pytest.approx(samples.shape[1] / rate, abs=tolerance)
 
 
 # Anything at all

@@ -23,6 +23,7 @@ from transcriber.events import (
     Warned,
 )
 from transcriber.spool import Spool
+from transcriber.transcript import Missing
 
 STATUS = Status("id", "2026-01-02T03:04:05+00:00", "fake", "length", Options(), 3600, "1")
 
@@ -105,5 +106,29 @@ async def test_where_audio_is_damaged_and_when_it_was_spoken_is_kept(spool: Spoo
     for event in (replace(final(1, "One."), heard_at=spoken), failed, late(2, "Two."), *warnings):
         spool.append_event(event)
     transcript = collect(spool, STATUS, RAW, 4.5)
-    assert transcript.damages == (2.0,)
+    assert transcript.missing == (Missing(2.0),)
     assert [(line.text, line.heard_at) for line in transcript.ordered] == [("One.", spoken), ("Two.", spoken)]
+
+
+@pytest.mark.parametrize(
+    ("told", "missing"),
+    [
+        ([Warned("audio_damaged", "", 2.0, 2.5)], [Missing(2.0, 2.5)]),
+        ([Warned("audio_damaged", "", 2.0), Warned("audio_damaged", "", 2.5, 3.0)], [Missing(2.5, 3.0)]),
+        ([Warned("audio_damaged", "", 2.0), Warned("audio_damaged", "", 3.5, 4.0)], [Missing(2.0), Missing(3.5, 4.0)]),
+        ([Warned("audio_damaged", "", 2.0), Warned("audio_damaged", "", 2.5)], [Missing(2.0), Missing(2.5)]),
+        (
+            [Warned("audio_not_transcribed", "", 2.0, cause="unsupported_audio")],
+            [Missing(2.0, reason="unsupported_audio")],
+        ),
+        ([Warned("session_too_long", "", 4.0)], [Missing(4.0, reason="session_too_long")]),
+        ([Warned("session_too_long", "")], [Missing(4.5, reason="session_too_long")]),
+        ([Warned("draining", "")], []),
+    ],
+)
+async def test_audio_without_text_is_known_from_what_was_told(
+    spool: Spool, told: list[Warned], missing: list[Missing]
+) -> None:
+    for event in told:
+        spool.append_event(event)
+    assert collect(spool, STATUS, RAW, 4.5).missing == tuple(missing)

@@ -31,7 +31,8 @@ from transcriber.spool import Spool
 
 
 class ScriptedDecoder:
-    """A byte is a millisecond of its value in percent, on two tracks; `!` is damage, `?` the end of understanding."""
+    """A byte is a millisecond of its value in percent, on two tracks; `!` is damage, `+` damage of 1.5 s, `*` that of a
+    day, `?` the end of understanding."""
 
     tracks = 2
 
@@ -47,6 +48,8 @@ class ScriptedDecoder:
                 raise unsupported("What is this?")
             if byte == b"!":
                 raise damaged()
+            if byte in b"+*":
+                raise damaged(1.5 if byte == b"+" else 1e5)
             yield np.full((2, 16), byte[0] / 100, np.float32) * np.array([[1], [0]], np.float32)
 
     async def flush(self) -> Block:
@@ -180,6 +183,31 @@ async def test_damage_is_told_and_what_follows_is_heard(scripted: tuple[Stream, 
     damage = [heard.at for heard in inputs if isinstance(heard, Damaged)]
     assert damage == [1600, 17_600], "at most once a second"
     assert commands(inputs)[-1] == Ended(at=1110 * 16)
+
+
+async def test_what_is_missing_is_silence_of_its_length(scripted: tuple[Stream, ScriptedDecoder]) -> None:
+    stream, _ = scripted
+    inputs = await stream.inputs(Started(Options()), b"2" * 100 + b"!+" + b"2" * 1000 + b"*" + b"2" * 10, Ended())
+    damage = [heard for heard in inputs if isinstance(heard, Damaged)]
+    assert damage == [Damaged(1600, 25_600), Damaged(41_600, None, 1e5)]
+    assert commands(inputs)[-1] == Ended(at=2610 * 16)
+    voiced = [value for batch in judged(inputs) for value in batch.values]
+    assert voiced[10:45] == [0] * 35
+    assert voiced[55:] == [1] * len(voiced[55:])
+    assert judged(inputs, 1)[-1].first_sample == judged(inputs)[-1].first_sample
+
+
+async def test_damage_is_told_before_the_command_behind_it(scripted: tuple[Stream, ScriptedDecoder]) -> None:
+    stream, _ = scripted
+    inputs = await stream.inputs(Started(Options()), b"2" * 100 + b"+", Finalize(), b"2", Ended())
+    assert commands(inputs)[1:] == [Damaged(1600, 25_600), Finalize(at=25_600), Ended(at=25_616)]
+
+
+async def test_what_can_not_be_understood_loses_what_is_behind_it(scripted: tuple[Stream, ScriptedDecoder]) -> None:
+    stream, _ = scripted
+    inputs = await stream.inputs(Started(Options()), b"2" * 100 + b"?" + b"2" * 100, Ended())
+    (rejected,) = [heard for heard in inputs if isinstance(heard, Rejected)]
+    assert (rejected.at, rejected.loses_audio) == (1600, True)
 
 
 async def test_tracks_are_judged_apart(scripted: tuple[Stream, ScriptedDecoder]) -> None:

@@ -1,6 +1,7 @@
 """Ogg, taken apart."""
 
 import struct
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -32,6 +33,11 @@ def opus(*pages: bytes, serial: int = 7, head: bytes = HEAD) -> bytes:
 
 
 def items(stream: bytes, step: int = 0) -> list[Item]:
+    """What is found, without where packets end."""
+    return [replace(item, ends=None) if isinstance(item, Packet) else item for item in placed(stream, step)]
+
+
+def placed(stream: bytes, step: int = 0) -> list[Item]:
     demuxer = OggDemuxer()
     found: list[Item] = []
     for start in range(0, len(stream), step or max(1, len(stream))):
@@ -64,6 +70,11 @@ def test_packets_come_out_with_where_they_begin(step: int) -> None:
         Packet(b"three", 1920, 3000),
         Packet(b"four", None, 3000),
     ]
+
+
+def test_the_last_packet_of_a_page_ends_where_the_page_says() -> None:
+    stream = opus(page(2, b"one", b"two", granule=1920), page(3, b"three", granule=-1), page(4, b"four", granule=3840))
+    assert [item.ends for item in placed(stream) if isinstance(item, Packet)] == [None, 1920, None, 3840]
 
 
 @pytest.mark.parametrize("size", [255, 300, 510, 1000])
@@ -119,7 +130,7 @@ def test_pictures_among_the_comments_are_not_held() -> None:
         demuxer.feed(page(number, bytes(255 * 200), flags=CONTINUED, open_end=True, granule=-1))
         assert demuxer.next() is None
     demuxer.feed(page(100, b"end", flags=CONTINUED) + page(101, b"one"))
-    assert [demuxer.next(), demuxer.next()] == [OPUS, Packet(b"one")]
+    assert [demuxer.next(), demuxer.next()] == [OPUS, Packet(b"one", ends=0)]
 
 
 def test_vorbis_and_flac_come_with_what_ffmpeg_needs() -> None:

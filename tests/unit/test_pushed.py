@@ -5,7 +5,7 @@ import time
 import pytest
 
 from tests.corpus import encoded, reference
-from tests.decoding import decoded, fed, taken
+from tests.decoding import decoded, fed, losses, taken
 from tests.unit.test_ogg import FIRST, LAST, page
 from transcriber.audio.decoder import DecodeError
 from transcriber.audio.ogg import OggDemuxer
@@ -89,16 +89,57 @@ async def test_tracks_follow_one_another() -> None:
 
 async def test_packets_that_are_damaged_or_lost_are_told() -> None:
     broken = Packet(b"\xff" * 3)
-    assert await length(OPUS, Packet(SILENCE), broken, Lost(), Packet(SILENCE)) == (640 - PRESKIP, 2)
+    assert await length(OPUS, Packet(SILENCE), broken, Lost(), Packet(SILENCE)) == (640 - PRESKIP, 1)
 
 
 async def test_nothing_is_lost_that_was_decoded_before_damage() -> None:
-    decoder = PushedDecoder(Given(OPUS, *[Packet(SILENCE)] * 9, Lost(), Packet(SILENCE)))
-    blocks = decoder.decode(b"")
-    assert (await anext(blocks)).shape[1] > 0
-    with pytest.raises(DecodeError, match="damaged"):
-        await anext(blocks)
+    decoder = PushedDecoder(Given(OPUS, *[Packet(SILENCE)] * 9, Lost(), Packet(SILENCE, ends=9_600)))
+    made: list[int] = []
+    with pytest.raises(DecodeError, match="damaged"):  # noqa: PT012 - what comes before it counts
+        async for block in decoder.decode(b""):
+            made.append(block.shape[1])
+    assert sum(made) == 9 * 320 - PRESKIP
     assert (await fed(decoder, b""))[1] == 0
+
+
+async def missing(*items: Item) -> list[float | None]:
+    """How long the stretches are that are lost, as far as it is said."""
+    _, found = await losses(PushedDecoder(Given(*items)), [bytes(1 << 20)])
+    return [seconds and round(seconds, 4) for seconds in found]
+
+
+async def test_how_much_is_lost_shows_where_a_page_ends() -> None:
+    begun = [Packet(SILENCE)] * 10
+    assert await missing(OPUS, *begun, Lost(), Packet(SILENCE), Packet(SILENCE, ends=48_000)) == [0.76]
+    assert await missing(OPUS, *begun, Packet(b"\xff" * 3), Packet(SILENCE, ends=10_560)) == [None]
+    assert await missing(OPUS, *begun, Lost(), Packet(SILENCE)) == [None]
+    assert await missing(OPUS, Lost(), Packet(SILENCE, ends=48_000)) == [None], "nobody knows where it begins"
+    assert await missing(OPUS, *begun, Lost(), *[Packet(SILENCE)] * 300, Packet(SILENCE, ends=10**9)) == [None]
+
+
+def timed(*milliseconds: int) -> list[Item]:
+    return [Packet(SILENCE, time_ns=1_000_000 * at) for at in milliseconds]
+
+
+async def test_how_much_is_lost_shows_where_the_next_block_begins() -> None:
+    assert await missing(OPUS, *timed(1000, 1020), Lost(), *timed(1100, 1120)) == [0.06]
+    assert await missing(OPUS, *timed(1000, 1021), Lost(), *timed(1040, 1060)) == [None]
+
+
+async def test_a_gap_in_time_alone_is_told_if_it_is_long_and_a_pause_if_it_is_short() -> None:
+    assert await missing(OPUS, *timed(0, 20, 40, 1060, 1080)) == [1.0]
+    assert await missing(OPUS, *timed(0, 20, 440, 860)) == []
+    assert await length(OPUS, *timed(0, 20, 440, 860)) == (880 * 16 - PRESKIP, 0)
+
+
+async def test_what_is_lost_with_the_head_of_a_cluster_shows_at_the_next() -> None:
+    assert await missing(OPUS, *timed(500, 520), Lost(), *timed(80, 100, 660, 680)) == [None, 0.08]
+
+
+async def test_more_than_one_decoded_as_samples_after_damage_stays_in_place() -> None:
+    decoder = PushedDecoder(Given(OPUS, *timed(0, 20), Lost(), *timed(100), Lost(), *timed(500)))
+    samples, lost = await decoded(decoder, [b""])
+    assert (samples.shape[1], lost) == (4 * 320 - PRESKIP, 2)
 
 
 @pytest.mark.parametrize(

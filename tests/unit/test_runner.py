@@ -390,11 +390,12 @@ async def test_damage_is_told_once_with_its_place_and_the_rest_is_transcribed(wo
     assert (warned.code, warned.at) == ("audio_damaged", pytest.approx(1.8, abs=0.2))
     for name in ("transcript.txt", "transcript.srt", "transcript.vtt"):
         assert work.stored(name).read_text().count("[audio damaged or missing") == 1
-    assert json.loads(work.stored("transcript.json").read_text())["damages"] == [warned.at]
-    assert f"At {warned.at:.3f} s" in warned.message
+    (missing,) = json.loads(work.stored("transcript.json").read_text())["missing"]
+    assert missing == {"start": warned.at, "end": warned.end, "reason": "audio_damaged"}
     complete = work.events()[-1]
     assert isinstance(complete, Complete)
-    assert complete.duration > 3.3
+    assert complete.duration == pytest.approx(4.0, abs=0.02), "times behind it are those of the recording"
+    assert f"From {warned.at:.3f} to {warned.end:.3f} s" in warned.message
 
 
 async def test_damage_that_was_told_is_not_told_again_after_the_end_of_the_process(tmp_path: Path) -> None:

@@ -357,6 +357,23 @@ def test_damage_is_told_with_its_time() -> None:
     assert isinstance(warned, Warned)
     assert (warned.code, warned.at) == ("audio_damaged", 1.5)
     assert warned.message.startswith("At 1.500 s audio is damaged or missing")
+    (warned,) = told(Speaker().handle(Damaged(24_000, 32_000)))
+    assert isinstance(warned, Warned)
+    assert (warned.at, warned.end) == (1.5, 2.0)
+    assert warned.message.startswith("From 1.500 to 2.000 s audio is damaged or missing")
+    (warned,) = told(Speaker().handle(Damaged(24_000, None, 7200.0)))
+    assert isinstance(warned, Warned)
+    assert "7200 s, as the stream says, is not believed" in warned.message
+
+
+def test_audio_that_an_error_leaves_without_text_is_told_with_its_time() -> None:
+    speaker = Speaker()
+    error = Error("unsupported_audio", "No.", close_code=1003)
+    (warned,) = told(speaker.handle(Rejected(error, 24_000, loses_audio=True)))
+    assert isinstance(warned, Warned)
+    assert (warned.code, warned.at, warned.cause) == ("audio_not_transcribed", 1.5, "unsupported_audio")
+    speaker = Speaker()
+    assert told(speaker.handle(Rejected(error, 24_000))) == []
 
 
 def test_a_fatal_error_is_told_last_after_what_was_said_before_it() -> None:

@@ -6,12 +6,12 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transcriber.transcript import Line, Transcript, Word, estimate_words, within
+from transcriber.transcript import Line, Missing, Transcript, Word, estimate_words, within
 
 
-def transcript(*lines: Line, damages: tuple[float, ...] = (), **options: object) -> Transcript:
+def transcript(*lines: Line, missing: tuple[Missing, ...] = (), **options: object) -> Transcript:
     return Transcript(
-        "id", "2026-01-01T00:00:00Z", 10.0, "local", "tiny", "1", {"language": None, **options}, lines, damages
+        "id", "2026-01-01T00:00:00Z", 10.0, "local", "tiny", "1", {"language": None, **options}, lines, missing
     )
 
 
@@ -70,14 +70,25 @@ def test_json_has_words_times_gaps_and_what_it_was_made_with() -> None:
 
 
 def test_what_is_missing_is_visible_in_every_file() -> None:
-    files = transcript(FIRST, GAP, LAST, damages=(4.5,)).files()
+    missing = (Missing(4.5), Missing(5.25, 9.0), Missing(10.0, reason="session_too_large"))
+    files = transcript(FIRST, GAP, LAST, missing=missing).files()
     assert set(files) == {"transcript.json", "transcript.txt", "transcript.srt", "transcript.vtt"}
-    assert files["transcript.txt"].splitlines()[-1] == "[audio damaged or missing at 00:00:04.500]"
-    assert json.loads(files["transcript.json"])["damages"] == [4.5]
+    assert files["transcript.txt"].splitlines()[-3:] == [
+        "[audio damaged or missing at 00:00:04.500]",
+        "[audio damaged or missing for 00:00:05.250-00:00:09.000]",
+        "[no text from 00:00:10.000 on: session_too_large]",
+    ]
+    assert json.loads(files["transcript.json"])["missing"] == [
+        {"start": 4.5, "end": None, "reason": "audio_damaged"},
+        {"start": 5.25, "end": 9.0, "reason": "audio_damaged"},
+        {"start": 10.0, "end": None, "reason": "session_too_large"},
+    ]
     for subtitles in (files["transcript.srt"], files["transcript.vtt"]):
         assert "\n[no text: engine_failed]\n" in subtitles
         assert "\n[audio damaged or missing]\n" in subtitles
+        assert "\n[no text from here on: session_too_large]\n" in subtitles.replace("here\non", "here on")
     assert "00:00:02.000 --> 00:00:03.411\n[no text" in files["transcript.vtt"]
+    assert " --> 00:00:09.000\n[audio damaged or missing]" in files["transcript.vtt"]
 
 
 def test_channels_that_are_apart_are_told_apart() -> None:

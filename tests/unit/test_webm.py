@@ -1,6 +1,7 @@
 """WebM, taken apart."""
 
 import struct
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -38,6 +39,11 @@ def webm(*parts: bytes, tracks: bytes | None = None) -> bytes:
 
 
 def items(stream: bytes, step: int = 0) -> list[Item]:
+    """What is found, without times."""
+    return [replace(item, time_ns=None) if isinstance(item, Packet) else item for item in timed(stream, step)]
+
+
+def timed(stream: bytes, step: int = 0) -> list[Item]:
     demuxer = WebmDemuxer()
     found: list[Item] = []
     for start in range(0, len(stream), step or max(1, len(stream))):
@@ -167,7 +173,7 @@ def test_a_large_block_of_no_track_is_damage_wherever_it_is_cut(cut: int) -> Non
     for piece in (stream[: len(before) + 9 + cut], stream[len(before) + 9 + cut :]):
         demuxer.feed(piece)
         found += iter(demuxer.next, None)
-    assert found == items(stream)
+    assert found == timed(stream)
     assert [item.data for item in found if isinstance(item, Packet)] == [b"one", b"two"]
 
 
@@ -178,3 +184,26 @@ def test_the_same_is_found_however_a_stream_is_cut(noise: list[bytes], place: in
         stream[place : place + len(part) // 2] = part
         place = (place * 7 + 13) % len(stream)
     assert ending(bytes(stream), step) == ending(bytes(stream), 0)
+
+
+def block(frame: bytes, milliseconds: int) -> bytes:
+    return element("a3", b"\x81" + struct.pack(">h", milliseconds) + b"\x80" + frame)
+
+
+@pytest.mark.parametrize("step", [0, 1])
+def test_blocks_say_when_they_begin(step: int) -> None:
+    info = element("1549a966", element("2ad7b1", (100_000).to_bytes(3, "big")))
+    late = element("1f43b675", element("e7", b"\x01\x00") + block(b"three", -1), UNKNOWN)
+    stream = webm(info, cluster(block(b"one", 0), block(b"two", 20)), late)
+    times = [item.time_ns for item in timed(stream, step) if isinstance(item, Packet)]
+    assert times == [0, 2_000_000, 25_500_000]
+
+
+def test_of_frames_in_a_block_the_first_says_when_it_begins() -> None:
+    stream = webm(cluster(element("a3", b"\x81\x00\x14\x04\x01aabb")))
+    assert [item.time_ns for item in timed(stream) if isinstance(item, Packet)] == [20_000_000, None]
+
+
+def test_a_time_too_long_to_be_one_is_damage() -> None:
+    stream = webm(cluster(block(b"one", 0)), element("1f43b675", element("e7", bytes(9)), UNKNOWN))
+    assert Lost() in timed(stream)

@@ -15,13 +15,19 @@ ReadAt = Callable[[int, int], bytes]
 """Bytes of the received stream, by offset and length; fewer only at its end. For formats that need the whole."""
 
 
+MOST_MISSING_SECONDS = 600
+"""A longer gap, by what a stream says of its times, is not believed."""
+
+
 class DecodeError(Exception):
     """Bytes can't be understood; carries the answer to the client. Without a close code, a stretch of audio was lost
     and the stream goes on."""
 
-    def __init__(self, error: Error) -> None:
+    def __init__(self, error: Error, missing_seconds: float | None = None) -> None:
+        """`missing_seconds` is how long a stretch is that was lost, if the stream says it."""
         super().__init__(error.message)
         self.error = error
+        self.missing_seconds = missing_seconds
 
     @property
     def fatal(self) -> bool:
@@ -73,6 +79,7 @@ def unsupported(message: str) -> DecodeError:
     return DecodeError(Error("unsupported_audio", message, close_code=1003))
 
 
-def damaged() -> DecodeError:
-    """A stretch that is lost."""
-    return DecodeError(Error("audio_damaged", "A stretch of the audio is damaged and was left out."))
+def damaged(seconds: float | None = None) -> DecodeError:
+    """A stretch that is lost, and how long it is, if that is known. All that came before it is decoded and taken."""
+    message = "A stretch of the audio is damaged and was left out."
+    return DecodeError(Error("audio_damaged", message), seconds if seconds and seconds > 0 else None)

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any, NoReturn, Protocol
 
 import av
@@ -15,6 +14,7 @@ from transcriber.audio.allowance import check_cost
 from transcriber.audio.decoder import DecodeError, damaged, unsupported
 from transcriber.audio.frames import channels_of
 from transcriber.audio.pipe import READ_BYTES
+from transcriber.audio.timeline import Timeline
 from transcriber.audio.tracks import TrackStream
 
 
@@ -24,11 +24,14 @@ class Form:
 
     demuxer: str
     codecs: frozenset[str]
-    timed: bool = False
-    """Whether a packet says where it belongs, so that a gap before it shows."""
+    gap_seconds: float | None = None
+    """By so much the time of a packet must be ahead to show that something is missing before it, where nothing else
+    does; None where packets don't say where they belong."""
     probe_bytes: int = 5_000_000
 
 
+_ROUNDED = 0.002
+"""Seconds; less is how times are rounded."""
 _PCM = frozenset(
     f"pcm_{kind}" for kind in ("s8", "u8", "s16le", "s16be", "s24le", "s24be", "s32le", "s32be", "f32le", "f32be")
 ) | {"pcm_f64be", "pcm_f64le", "pcm_mulaw", "pcm_alaw"}
@@ -39,8 +42,8 @@ FORMS: Mapping[str, Form] = {
     "wav": Form("wav", _MPEG | _TELEPHONE, probe_bytes=2048),
     "mp3": Form("mp3", _MPEG, probe_bytes=2048),
     "aac": Form("aac", frozenset(("aac",)), probe_bytes=2048),
-    "flac": Form("flac", frozenset(("flac",)), timed=True, probe_bytes=2048),
-    "mp4": Form("mov", _MPEG | _PCM | _TELEPHONE | {"alac", "opus", "flac"}, timed=True),
+    "flac": Form("flac", frozenset(("flac",)), gap_seconds=_ROUNDED, probe_bytes=2048),
+    "mp4": Form("mov", _MPEG | _PCM | _TELEPHONE | {"alac", "opus", "flac"}, gap_seconds=0.1),
     "aiff": Form("aiff", _PCM, probe_bytes=2048),
     "au": Form("au", _PCM, probe_bytes=2048),
     "amr": Form("amr", frozenset(("amrnb", "amrwb")), probe_bytes=2048),
@@ -53,8 +56,6 @@ _FAILURES = (FFmpegError, ValueError, OSError)
 """What PyAV raises about bytes that are not as they should be."""
 
 _GATHER_SECONDS = 1
-_GAP = Fraction(1, 10)
-"""Seconds; less is how times are rounded."""
 _MAX_ERRORS = 64
 """Failed attempts to find the next packet, one after another."""
 
@@ -119,6 +120,11 @@ class _Decoding:
         self._form = form
         self._sink = sink
         self._seconds = 0.0
+        self._timeline = Timeline()
+        self._lost = False
+        """Whether something is missing before what is decoded next."""
+        self._missing = 0.0
+        """Seconds of packets that could not be decoded, where packets are not timed."""
         self._cpu_began = time.thread_time()
 
     def run(self) -> None:
@@ -143,24 +149,32 @@ class _Decoding:
         stream.codec_context.thread_count = 1
         if stream.codec_context.name == "flac":
             stream.codec_context.options = {"err_detect": "crccheck+explode"}
-        expected: Fraction | None = None
         for packet in self._packets(container, stream):
             if packet is None:
-                self._lose()
+                self._lost = True
                 continue
-            if self._form.timed and packet.pts is not None and packet.time_base:
-                begin = packet.pts * packet.time_base
-                if expected is not None and begin > expected + _GAP:
-                    self._lose()
-                expected = begin
-            if expected is not None and packet.duration and packet.time_base:
-                expected += packet.duration * packet.time_base
-            try:
-                frames = packet.decode()
-            except _FAILURES:
-                self._lose()
-                continue
-            self._add(frames)
+            for frame in self._decoded(packet):
+                self._place(frame)
+                self._add(frame)
+        if self._lost:
+            self._lose(0.0)
+
+    def _decoded(self, packet: Any) -> list[AudioFrame]:
+        try:
+            return packet.decode()
+        except _FAILURES:
+            self._lost = True
+            self._missing += float((packet.duration or 0) * (packet.time_base or 0))
+            return []
+
+    def _place(self, frame: AudioFrame) -> None:
+        """Tell what is missing before it."""
+        missing = self._missing
+        if self._form.gap_seconds is not None and frame.time is not None:
+            missing = self._timeline.gap(frame.time, _ROUNDED if self._lost else self._form.gap_seconds)
+        if self._lost or missing:
+            self._lose(missing)
+        self._timeline.passed(frame.samples / frame.sample_rate)
 
     def _packets(self, container: InputContainer, stream: AudioStream) -> Iterator[Any]:
         """Packets to the end, None for a stretch where there are none to be found."""
@@ -175,15 +189,15 @@ class _Decoding:
                 errors += 1
                 yield None
 
-    def _add(self, frames: list[AudioFrame]) -> None:
-        for frame in frames:
-            self._sink.stream.add(channels_of(frame), frame.sample_rate)
-            self._seconds += frame.samples / frame.sample_rate
-            if self._sink.stream.held_seconds >= _GATHER_SECONDS:
-                self._sink.hand_over()
+    def _add(self, frame: AudioFrame) -> None:
+        self._sink.stream.add(channels_of(frame), frame.sample_rate)
+        self._seconds += frame.samples / frame.sample_rate
+        if self._sink.stream.held_seconds >= _GATHER_SECONDS:
+            self._sink.hand_over()
         check_cost(self._source.read_bytes, self._seconds, time.thread_time() - self._cpu_began)
 
-    def _lose(self) -> None:
+    def _lose(self, seconds: float) -> None:
+        self._lost, self._missing = False, 0.0
         self._sink.hand_over()
         if self._seconds:
-            self._sink.tell(damaged())
+            self._sink.tell(damaged(seconds))

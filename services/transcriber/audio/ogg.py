@@ -169,7 +169,8 @@ class _OggTrack:
             elif data and (self._codec != "flac" or data[0] == 0xFF):
                 # In Vorbis only the last packet may be cut short.
                 cut = self._codec != "vorbis" or at == len(packets) - 1
-                items.append(Packet(data, self._granule, ends if cut else None))
+                known = at == len(packets) - 1 and page.granule != _NO_GRANULE
+                items.append(Packet(data, self._granule, ends if cut else None, page.granule if known else None))
                 self._granule = None
         if page.granule != _NO_GRANULE and not in_headers:
             self._granule = page.granule

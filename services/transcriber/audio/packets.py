@@ -27,6 +27,10 @@ class Packet:
     """Where it begins, if that is known."""
     end: int | None = None
     """Where the track ends; samples behind are not to be heard."""
+    ends: int | None = None
+    """Where it ends, if that is known; in a last packet maybe before its own last sample."""
+    time_ns: int | None = None
+    """When it begins by the container's clock, which has its zero anywhere; if that is known."""
     discard_ns: int = 0
     """So much at the packet's end is not to be heard."""
 

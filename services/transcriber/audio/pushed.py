@@ -10,22 +10,40 @@ from av import Packet as Coded
 from av.error import FFmpegError
 
 from transcriber.audio.allowance import check_cost
-from transcriber.audio.decoder import Block, damaged, unsupported
+from transcriber.audio.decoder import Block, DecodeError, damaged, unsupported
 from transcriber.audio.frames import channels_of
 from transcriber.audio.packets import CODECS, Demuxer, Item, Lost, Packet, Track
+from transcriber.audio.timeline import Timeline
 from transcriber.audio.tracks import TrackStream, nothing
 
 _GATHER_SECONDS = 1
+_GAP = 0.1
+"""Seconds by which times must be ahead to show that something is missing, where nothing else does."""
+_SMALL_GAP = 0.01
+"""The same where something is known to be missing."""
+_PAUSE_SECONDS = 0.5
+"""Less, with no byte missing, is what an encoder leaves out while nobody speaks (DTX): silence, and no damage."""
+_ROUNDED = 0.002
+"""Seconds; less is how times are rounded."""
+_LONGEST_HELD_SECONDS = 5
+"""Behind a stretch that is lost; then nobody will say how long it was."""
 _OPUS_HEAD_BYTES = 19
 
 
 class PushedDecoder:
-    """Decodes what a demuxer finds."""
+    """Decodes what a demuxer finds. Behind a stretch that is lost, samples are held until the container has said how
+    long it was."""
 
     def __init__(self, demuxer: Demuxer, *, separate: bool = False) -> None:
         self._demuxer = demuxer
         self._stream = TrackStream(separate=separate)
         self._codec: Codec | None = None
+        self._timeline = Timeline()
+        self._lost = False
+        """Whether something is missing before what is held."""
+        self._unmeasured = False
+        """Whether nobody said how long the last such stretch was; the next cluster may show it."""
+        self._held: list[tuple[Block, int]] = []
         self._received_bytes = 0
         self._seconds = 0.0
         self._cpu_seconds = 0.0
@@ -37,18 +55,18 @@ class PushedDecoder:
     async def decode(self, data: bytes) -> AsyncIterator[Block]:
         self._received_bytes += len(data)
         self._demuxer.feed(data)
-        lost = False
-        while not lost and (heard := self._advance()) is not None:
-            lost = not heard
-            if lost or self._stream.held_seconds >= _GATHER_SECONDS:
+        went_on: bool | DecodeError = True
+        while went_on is True:
+            went_on = self._advance()
+            if went_on is not True or self._lost or self._stream.held_seconds >= _GATHER_SECONDS:
                 for block in self._stream.take():
                     yield block
                 self._check_cost()
-        for block in self._stream.take():
-            yield block
-        self._check_cost()
-        if lost:
-            raise damaged()
+        if isinstance(went_on, DecodeError):
+            last = self._stream.flush()
+            if last.shape[1]:
+                yield last
+            raise went_on
 
     async def flush(self) -> Block:
         return self._stream.flush()
@@ -58,9 +76,13 @@ class PushedDecoder:
         async for block in self.decode(b""):
             yield block
         self._drain()
+        if not self._lost:
+            self._add_held()
         last = self._stream.flush()
         if last.shape[1]:
             yield last
+        if self._lost:
+            raise self._found_missing(0.0)
 
     def release(self) -> None:
         return None
@@ -68,41 +90,79 @@ class PushedDecoder:
     def _check_cost(self) -> None:
         check_cost(self._received_bytes, self._seconds, self._cpu_seconds)
 
-    def _advance(self) -> bool | None:
-        """Decode what comes next, on the clock; False when a stretch is lost, None when more must come."""
+    def _advance(self) -> bool | DecodeError:
+        """Decode what comes next, on the clock: whether there was anything, or what is known of a stretch that is
+        lost."""
         began = time.thread_time()
         try:
+            if not self._lost:
+                self._add_held()
             item = self._demuxer.next()
-            return None if item is None else self._take(item)
+            if item is None:
+                return False
+            return self._take(item) or True
         finally:
             self._cpu_seconds += time.thread_time() - began
 
-    def _take(self, item: Item) -> bool:
-        """Decode an item; False when a stretch is lost with it."""
+    def _take(self, item: Item) -> DecodeError | None:
+        """Decode an item; what is known of a stretch that is lost before it."""
         match item:
             case Track():
                 self._drain()
+                problem = self._found_missing(0.0) if self._lost else None
                 self._codec = Codec(item)
+                self._timeline = Timeline()
+                return problem
             case Packet():
                 assert self._codec is not None
-                return self._add(self._codec.decode(item))
+                decoded = self._codec.decode(item)
+                if decoded is None:
+                    self._lost = True
+                    return None
+                self._held.append(decoded)
+                return self._missing(item, self._codec, *decoded)
             case Lost():
-                return False
-        return True
+                self._lost = True
+                return None
+
+    def _missing(self, packet: Packet, codec: "Codec", samples: Block, rate: int) -> DecodeError | None:
+        """What is missing before a packet, or before what is held with it, if that can be said now."""
+        missing: float | None = None
+        if packet.time_ns is not None:
+            least = _ROUNDED if self._lost else _SMALL_GAP if self._unmeasured else _GAP
+            missing = self._timeline.gap(packet.time_ns / 1e9, least)
+        self._timeline.passed(codec.coded_seconds)
+        if self._lost:
+            if missing is None and packet.ends is not None:
+                missing = codec.missing_seconds(packet.ends)
+            if missing is None and self._held_seconds < _LONGEST_HELD_SECONDS:
+                return None
+            return self._found_missing(missing or 0.0)
+        if missing and missing < _PAUSE_SECONDS and not self._unmeasured and samples.shape[1]:
+            self._held.insert(-1, (np.zeros((samples.shape[0], round(missing * rate)), np.float32), rate))
+            return None
+        return self._found_missing(missing) if missing else None
+
+    @property
+    def _held_seconds(self) -> float:
+        return sum(samples.shape[1] / rate for samples, rate in self._held if rate)
+
+    def _found_missing(self, seconds: float) -> DecodeError:
+        """What is held comes behind it."""
+        self._lost, self._unmeasured = False, not seconds
+        return damaged(seconds if self._seconds else None)
+
+    def _add_held(self) -> None:
+        for samples, rate in self._held:
+            if samples.shape[1]:
+                self._stream.add(samples, rate)
+                self._seconds += samples.shape[1] / rate
+        self._held.clear()
 
     def _drain(self) -> None:
         if self._codec is not None:
-            self._add(self._codec.drain())
+            self._held.append(self._codec.drain())
             self._codec = None
-
-    def _add(self, decoded: tuple[Block, int] | None) -> bool:
-        if decoded is None:
-            return False
-        samples, rate = decoded
-        if samples.shape[1]:
-            self._stream.add(samples, rate)
-            self._seconds += samples.shape[1] / rate
-        return True
 
 
 class Codec:
@@ -119,6 +179,11 @@ class Codec:
             raise unsupported("The header of the Opus audio is damaged.")
         # The pre-skip, which the codec leaves out by itself, counts in positions.
         self._position = int.from_bytes(track.config[10:12], "little") if track.codec == "opus" else 0
+        self._left_out = self._position
+        """Samples that the codec leaves out of the next packet."""
+        self.coded_seconds = 0.0
+        """How long the last packet is, with what of it is not to be heard."""
+        self._rate = 0
         self._delay_ns = track.delay_ns
         try:
             self._configure(track)
@@ -145,6 +210,9 @@ class Codec:
         except (FFmpegError, ValueError):
             return None
         self._position += samples.shape[1]
+        self._rate = rate or self._rate
+        self.coded_seconds = (samples.shape[1] + self._left_out) / self._rate if self._rate else 0.0
+        self._left_out = 0
         samples = self._behind_delay(samples, rate)
         heard = samples.shape[1]
         if packet.end is not None:
@@ -152,6 +220,12 @@ class Codec:
         if packet.discard_ns > 0:
             heard = max(0, heard - round(packet.discard_ns * rate / 1e9))
         return samples[:, :heard], rate
+
+    def missing_seconds(self, ends: int) -> float:
+        """How much is missing before the last packet, if it ends there; from then on it is not."""
+        missing = max(0, ends - self._position)
+        self._position = max(self._position, ends)
+        return missing / self._rate if self._rate else 0.0
 
     def _behind_delay(self, samples: Block, rate: int) -> Block:
         left_out = min(samples.shape[1], round(self._delay_ns * rate / 1e9))

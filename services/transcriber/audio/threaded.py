@@ -134,6 +134,9 @@ class ThreadedDecoder:
             self._pipe.put(block)
 
     def tell(self, problem: DecodeError) -> None:
+        last = self.stream.flush()
+        if last.shape[1]:
+            self._pipe.put(last)
         self._pipe.put(problem)
 
     def _meter(self) -> None:

@@ -21,16 +21,18 @@ from transcriber.audio.packets import Item, Lost, Packet, Track
 _EBML, _SEGMENT, _TRACKS, _CLUSTER = 0x1A45DFA3, 0x18538067, 0x1654AE6B, 0x1F43B675
 _SIMPLE_BLOCK, _BLOCK_GROUP, _BLOCK, _DISCARD_PADDING = 0xA3, 0xA0, 0xA1, 0x75A2
 _TRACK_ENTRY, _TRACK_NUMBER, _TRACK_TYPE, _CODEC_ID, _CODEC_PRIVATE = 0xAE, 0xD7, 0x83, 0x86, 0x63A2
+_INFO, _TIMESTAMP_SCALE, _TIMESTAMP = 0x1549A966, 0x2AD7B1, 0xE7
 _CODEC_DELAY, _ENCODINGS, _AUDIO, _SAMPLING_FREQUENCY, _CHANNELS, _BIT_DEPTH = 0x56AA, 0x6D80, 0xE1, 0xB5, 0x9F, 0x6264
 _AUDIO_TYPE = 2
 
 _ENTERED = frozenset((_SEGMENT, _CLUSTER))
 """Their children are read as if they stood alone; so it does not matter whether their size is known."""
-_SKIPPED = frozenset((_EBML, 0x114D9B74, 0x1549A966, 0x1C53BB6B, 0x1254C367, 0x1941A469, 0x1043A770, 0x5854))
-"""SeekHead, Info, Cues, Tags, Attachments, Chapters; SilentTracks."""
-_SKIPPED_SMALL = frozenset((0xEC, 0xBF, 0xE7, 0xAB, 0xA7))
-"""Void, CRC-32; of a cluster: Timestamp, PrevSize, Position. Their names have one byte, as chance has it too."""
-_HELD = frozenset((_TRACKS, _SIMPLE_BLOCK, _BLOCK_GROUP))
+_SKIPPED = frozenset((_EBML, 0x114D9B74, 0x1C53BB6B, 0x1254C367, 0x1941A469, 0x1043A770, 0x5854))
+"""SeekHead, Cues, Tags, Attachments, Chapters; SilentTracks."""
+_VOID = 0xEC
+_NUMBERS = frozenset((_TIMESTAMP, 0xBF, 0xAB, 0xA7))
+"""Of a cluster: Timestamp, CRC-32, PrevSize, Position. Their names have one byte, as chance has it too."""
+_HELD = frozenset((_INFO, _TRACKS, _TIMESTAMP, _SIMPLE_BLOCK, _BLOCK_GROUP))
 
 _MAX_HELD_BYTES = 1 << 20
 """Larger elements are pictures and video frames, and skipped; tracks that are larger, nonsense."""
@@ -68,6 +70,9 @@ class WebmDemuxer:
         self._numbers: frozenset[int] = frozenset()
         """Of all tracks."""
         self._followed: int | None = None
+        self._scale_ns = 1_000_000
+        """What times count in; of clusters, from which those of blocks count."""
+        self._cluster_time = 0
 
     def feed(self, data: bytes) -> None:
         self._buffer += data
@@ -113,9 +118,11 @@ class WebmDemuxer:
             return False
         if head.name == _SIMPLE_BLOCK and self._followed is not None:
             return variable_size(self._buffer, head.header_bytes)[0] in self._numbers
+        if head.name in _NUMBERS:
+            return head.size <= _MAX_NUMBER_BYTES
         if head.name in _SKIPPED | _HELD:
             return True
-        return head.size <= _MAX_SMALL_BYTES and (head.name in _SKIPPED_SMALL or self._followed is None)
+        return head.size <= _MAX_SMALL_BYTES and (head.name == _VOID or self._followed is None)
 
     def _element(self, head: Head) -> bool:
         assert head.size is not None
@@ -130,6 +137,10 @@ class WebmDemuxer:
         content = bytes(self._buffer[head.header_bytes : head.header_bytes + head.size])
         if head.name == _TRACKS:
             self._begin(content)
+        elif head.name == _INFO:
+            self._scale_ns = number(dict(children(content)).get(_TIMESTAMP_SCALE, b"")) or self._scale_ns
+        elif head.name == _TIMESTAMP:
+            self._cluster_time = number(content)
         elif self._followed is None:
             raise unsupported("The WebM file has no list of tracks before its audio.")
         else:
@@ -166,7 +177,12 @@ class WebmDemuxer:
         if frames is None:
             return None
         last = len(frames) - 1
-        return [Packet(data, discard_ns=discard_ns if at == last else 0) for at, data in enumerate(frames) if data]
+        time_ns = (self._cluster_time + int.from_bytes(content[position : position + 2], signed=True)) * self._scale_ns
+        return [
+            Packet(data, time_ns=time_ns if at == 0 else None, discard_ns=discard_ns if at == last else 0)
+            for at, data in enumerate(frames)
+            if data
+        ]
 
     def _begin_damage(self) -> bool:
         if self._followed is None:

@@ -142,6 +142,12 @@ class RecordingResumed(Event):
 class Warned(Event):
     code: str
     text: str
+    at: float | None = None
+    """Where in the audio, in seconds, if it is about a place in it."""
+    end: float | None = None
+    """Where that ends, if it is known."""
+    cause: str | None = None
+    """The code of the error that it comes of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
