@@ -89,7 +89,12 @@ class _Forward:
 def encoded(name: str, seconds: float = 1.0, seed: int = 1) -> bytes:
     """The stream that a recipe makes."""
     recipe = RECIPES[name]
-    samples = speechlike(recipe.rate, seconds, recipe.channels, seed)
+    return encode(name, speechlike(recipe.rate, seconds, recipe.channels, seed))
+
+
+def encode(name: str, samples: NDArray[np.int16]) -> bytes:
+    """Samples at the recipe's rate, shape (samples, channels), as the stream that it makes."""
+    recipe = RECIPES[name]
     if recipe.seekable:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "encoded"
@@ -137,6 +142,23 @@ def decode_whole(stream: bytes, demuxer: str) -> tuple[NDArray[np.float32], int]
             blocks += [converted.to_ndarray() for converted in resampler.resample(frame)]
         assert resampler is not None
         return np.clip(np.concatenate(blocks, axis=1), -1, 1), audio.codec_context.sample_rate
+
+
+DAMAGES = ("removed", "inserted", "flipped")
+
+
+def damaged(stream: bytes, how: str, seed: int) -> bytes:
+    """A stream with damage in its middle: a fiftieth of it gone, as much too much, or twenty bytes of it changed."""
+    random = np.random.default_rng(seed)
+    middle, length = len(stream) // 2, max(400, len(stream) // 50)
+    if how == "removed":
+        return stream[:middle] + stream[middle + length :]
+    if how == "inserted":
+        return stream[:middle] + random.bytes(length) + stream[middle:]
+    flipped = bytearray(stream)
+    for position in random.integers(middle, middle + length, 20):
+        flipped[position] ^= 0x55
+    return bytes(flipped)
 
 
 # WAV and raw samples, which FFmpeg is not needed for.

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tests.corpus import RECIPES, decode_whole, encoded, reference
+from tests.corpus import DAMAGES, RECIPES, damaged, decode_whole, encoded, reference
 from tests.decoding import cut, decoded, fed, losses, opened, outcome, taken
 from transcriber.audio.formats import CONTAINERS
 from transcriber.events import Error, Options
@@ -118,20 +118,7 @@ async def test_a_stream_may_end_anywhere(name: str, share: float) -> None:
         assert samples.shape[1] <= share * 4.2 * 16_000 + 1_000
 
 
-def damaged(stream: bytes, how: str, seed: int) -> bytes:
-    random = np.random.default_rng(seed)
-    middle, length = len(stream) // 2, max(400, len(stream) // 50)
-    if how == "removed":
-        return stream[:middle] + stream[middle + length :]
-    if how == "inserted":
-        return stream[:middle] + random.bytes(length) + stream[middle:]
-    flipped = bytearray(stream)
-    for position in random.integers(middle, middle + length, 20):
-        flipped[position] ^= 0x55
-    return bytes(flipped)
-
-
-@pytest.mark.parametrize("how", ["removed", "inserted", "flipped"])
+@pytest.mark.parametrize("how", DAMAGES)
 @pytest.mark.parametrize("name", MIDDLES)
 async def test_damage_is_told_and_what_can_be_decoded_is(name: str, how: str) -> None:
     stream = damaged(encoded(name, 4.0), how, 3)
@@ -157,7 +144,7 @@ TIMED = [
 """Formats that say when what they hold begins."""
 
 
-@pytest.mark.parametrize("how", ["removed", "inserted", "flipped"])
+@pytest.mark.parametrize("how", DAMAGES)
 @pytest.mark.parametrize("name", TIMED)
 async def test_times_behind_damage_stay_true(name: str, how: str) -> None:
     stream = damaged(encoded(name, 4.0), how, 5)
