@@ -25,7 +25,7 @@ where its last page says, which FFmpeg does not heed."""
 MIDDLES = [name for name, recipe in RECIPES.items() if not recipe.at_end and recipe.muxer not in ("aiff", "au")]
 """Formats in which damage in the middle can be seen, but for those that are whole or nothing."""
 
-UNSEEN = {"webm", "mp3", "mp3 file", "webm file", "webm pcm", "matroska vorbis", "mp4 opus fragmented"} | {
+UNSEEN = {"webm", "mp3", "mp3 file", "webm file", "matroska vorbis", "mp4 opus fragmented"} | {
     "wav ima adpcm",
     "wav ms adpcm",
 }

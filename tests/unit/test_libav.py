@@ -73,3 +73,22 @@ def test_a_bomb_is_defused() -> None:
     with pytest.raises(DecodeError) as caught:
         collected(block, "flac")
     assert caught.value.error.code == "audio_too_expensive"
+
+
+def mp3_frame(*, flipped: bool = False) -> bytes:
+    """A silent frame of MPEG-1 layer III, 128 kbit/s at 44.1 kHz, with its checksum (ISO 11172-3, 2.4.3.1)."""
+    header, side = b"\xff\xfa\x90\xc4", bytes(17)
+    value = 0xFFFF
+    for byte in header[2:] + side:
+        for bit in range(7, -1, -1):
+            value = (value << 1) & 0xFFFF ^ (0x8005 if (value >> 15) ^ (byte >> bit & 1) else 0)
+    side = bytes(8) + b"\x01" + bytes(8) if flipped else side
+    return (header + value.to_bytes(2, "big") + side).ljust(417, b"\0")
+
+
+def test_a_frame_of_mp3_whose_checksum_is_wrong_is_missing() -> None:
+    sound = collected(mp3_frame() * 40, "mp3")
+    assert sound.problems == []
+    damaged = collected(mp3_frame() * 20 + mp3_frame(flipped=True) + mp3_frame() * 19, "mp3")
+    assert damaged.problems == ["audio_damaged"]
+    assert sound.samples - damaged.samples == pytest.approx(1152 * 16_000 / 44_100, abs=1)

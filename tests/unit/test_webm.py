@@ -207,3 +207,13 @@ def test_of_frames_in_a_block_the_first_says_when_it_begins() -> None:
 def test_a_time_too_long_to_be_one_is_damage() -> None:
     stream = webm(cluster(block(b"one", 0)), element("1f43b675", element("e7", bytes(9)), UNKNOWN))
     assert Lost() in timed(stream)
+
+
+@pytest.mark.parametrize("step", [0, 1, 50])
+@pytest.mark.parametrize("name", ["webm pcm", "matroska mp3"])
+def test_what_was_changed_in_a_cluster_with_a_checksum_is_seen(name: str, step: int) -> None:
+    stream = encoded(name)
+    assert Lost() not in items(stream, step)
+    middle = len(stream) // 2
+    changed = stream[:middle] + bytes([stream[middle] ^ 0x55]) + stream[middle + 1 :]
+    assert items(changed, step).count(Lost()) == 1

@@ -10,6 +10,15 @@ from transcriber.audio.decoder import Block
 _BITS = {"u8": 8, "s16": 16, "s32": 32, "s64": 64}
 
 
+_CHECKED = frozenset(("flac", "mp3", "mp3float", "mp2", "mp2float", "ac3", "eac3"))
+"""Codecs whose frames have checksums, or may have."""
+
+
+def checks(codec: str) -> dict[str, str]:
+    """What FFmpeg's decoder of this name must be told so that a frame whose checksum is wrong is damage, and no sound."""
+    return {"err_detect": "crccheck+explode"} if codec in _CHECKED else {}
+
+
 def channels_of(frame: AudioFrame) -> Block:
     """The samples of a frame, full scale at 1, shape (channels, samples)."""
     array: Any = frame.to_ndarray()

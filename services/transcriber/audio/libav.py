@@ -12,7 +12,7 @@ from av.error import FFmpegError
 
 from transcriber.audio.allowance import check_cost
 from transcriber.audio.decoder import DecodeError, damaged, unsupported
-from transcriber.audio.frames import channels_of
+from transcriber.audio.frames import channels_of, checks
 from transcriber.audio.pipe import READ_BYTES
 from transcriber.audio.timeline import Timeline
 from transcriber.audio.tracks import TrackStream
@@ -147,8 +147,7 @@ class _Decoding:
 
     def _decode(self, container: InputContainer, stream: AudioStream) -> None:
         stream.codec_context.thread_count = 1
-        if stream.codec_context.name == "flac":
-            stream.codec_context.options = {"err_detect": "crccheck+explode"}
+        stream.codec_context.options = checks(stream.codec_context.name)
         for packet in self._packets(container, stream):
             if packet is None:
                 self._lost = True

@@ -11,7 +11,7 @@ from av.error import FFmpegError
 
 from transcriber.audio.allowance import check_cost
 from transcriber.audio.decoder import Block, DecodeError, damaged, unsupported
-from transcriber.audio.frames import channels_of
+from transcriber.audio.frames import channels_of, checks
 from transcriber.audio.packets import CODECS, Demuxer, Item, Lost, Packet, Track
 from transcriber.audio.timeline import Timeline
 from transcriber.audio.tracks import TrackStream, nothing
@@ -198,8 +198,7 @@ class Codec:
         if track.codec.startswith("pcm_"):
             self._context.sample_rate = track.sample_rate
             self._context.layout = f"{track.channels} channels"
-        if track.codec == "flac":
-            self._context.options = {"err_detect": "crccheck+explode"}
+        self._context.options = checks(track.codec)
 
     def decode(self, packet: Packet) -> tuple[Block, int] | None:
         """The samples of a packet, shape (channels, samples), and their rate; None when it is damaged."""

@@ -4,6 +4,7 @@ import struct
 from collections import deque
 from collections.abc import Iterator, Mapping
 
+from transcriber.audio.cluster_check import ClusterCheck
 from transcriber.audio.decoder import unsupported
 from transcriber.audio.ebml import (
     DAMAGED,
@@ -29,10 +30,10 @@ _ENTERED = frozenset((_SEGMENT, _CLUSTER))
 """Their children are read as if they stood alone; so it does not matter whether their size is known."""
 _SKIPPED = frozenset((_EBML, 0x114D9B74, 0x1C53BB6B, 0x1254C367, 0x1941A469, 0x1043A770, 0x5854))
 """SeekHead, Cues, Tags, Attachments, Chapters; SilentTracks."""
-_VOID = 0xEC
-_NUMBERS = frozenset((_TIMESTAMP, 0xBF, 0xAB, 0xA7))
+_VOID, _CRC = 0xEC, 0xBF
+_NUMBERS = frozenset((_TIMESTAMP, _CRC, 0xAB, 0xA7))
 """Of a cluster: Timestamp, CRC-32, PrevSize, Position. Their names have one byte, as chance has it too."""
-_HELD = frozenset((_INFO, _TRACKS, _TIMESTAMP, _SIMPLE_BLOCK, _BLOCK_GROUP))
+_HELD = frozenset((_INFO, _TRACKS, _TIMESTAMP, _CRC, _SIMPLE_BLOCK, _BLOCK_GROUP))
 
 _MAX_HELD_BYTES = 1 << 20
 """Larger elements are pictures and video frames, and skipped; tracks that are larger, nonsense."""
@@ -70,6 +71,7 @@ class WebmDemuxer:
         self._numbers: frozenset[int] = frozenset()
         """Of all tracks."""
         self._followed: int | None = None
+        self._check = ClusterCheck()
         self._scale_ns = 1_000_000
         """What times count in; of clusters, from which those of blocks count."""
         self._cluster_time = 0
@@ -90,7 +92,7 @@ class WebmDemuxer:
         """Whether anything could be done with what is there."""
         if self._skip_bytes:
             skipped = min(self._skip_bytes, len(self._buffer))
-            del self._buffer[:skipped]
+            self._pass(skipped)
             self._skip_bytes -= skipped
             return skipped > 0
         if self._in_damage:
@@ -101,9 +103,17 @@ class WebmDemuxer:
         if head == DAMAGED or not self._plausible(head):
             return self._begin_damage()
         if head.name in _ENTERED:
-            del self._buffer[: head.header_bytes]
+            self._pass(head.header_bytes)
+            if head.name == _CLUSTER:
+                self._check.begin(head.size)
             return True
         return self._element(head)
+
+    def _pass(self, count: int) -> None:
+        """So many bytes are done with."""
+        if self._check.passed(bytes(self._buffer[:count])):
+            self._found.append(Lost())
+        del self._buffer[:count]
 
     def _undecided(self, head: Head) -> bool:
         """Whether a block's track number is still to come."""
@@ -129,7 +139,7 @@ class WebmDemuxer:
         if head.name not in _HELD or head.size > _MAX_HELD_BYTES:
             if head.name == _TRACKS:
                 raise unsupported("The WebM file's list of tracks is too large.")
-            del self._buffer[: head.header_bytes]
+            self._pass(head.header_bytes)
             self._skip_bytes = head.size
             return True
         if len(self._buffer) < head.header_bytes + head.size:
@@ -141,6 +151,8 @@ class WebmDemuxer:
             self._scale_ns = number(dict(children(content)).get(_TIMESTAMP_SCALE, b"")) or self._scale_ns
         elif head.name == _TIMESTAMP:
             self._cluster_time = number(content)
+        elif head.name == _CRC:
+            pass  # It counts for what comes behind it.
         elif self._followed is None:
             raise unsupported("The WebM file has no list of tracks before its audio.")
         else:
@@ -148,7 +160,9 @@ class WebmDemuxer:
             if packets is None:
                 return self._begin_damage()
             self._found.extend(packets)
-        del self._buffer[: head.header_bytes + head.size]
+        self._pass(head.header_bytes + head.size)
+        if head.name == _CRC:
+            self._check.expect(content)
         return True
 
     def _begin(self, content: bytes) -> None:
@@ -188,8 +202,9 @@ class WebmDemuxer:
         if self._followed is None:
             raise unsupported("The WebM header is damaged.")
         self._in_damage = True
+        self._check.forget()
         self._found.append(Lost())
-        del self._buffer[:1]
+        self._pass(1)
         return True
 
     def _find_again(self) -> bool:
@@ -203,7 +218,7 @@ class WebmDemuxer:
                 self._in_damage = False
                 break
             position += 1
-        del self._buffer[:position]
+        self._pass(position)
         return not self._in_damage
 
     def _may_begin(self, position: int) -> bool | None:
