@@ -127,23 +127,21 @@ class ResumeRecording:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Something that came was wrong."""
+    """Something that came was wrong; if it `loses_audio`, what comes from here on gets no text."""
 
     error: Error
     at: int = 0
     loses_audio: bool = False
-    """Whether there is audio from here on that gets no text because of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Damaged:
-    """A stretch of audio could not be decoded and is missing at `at`."""
+    """A stretch of audio is missing at `at`; up to `end`, with silence between, if it is known how long it is. That it
+    is `disbelieved_seconds` long, as the stream says, is not believed."""
 
     at: int
     end: int | None = None
-    """Where the audio goes on, if it is known; silence lies between."""
     disbelieved_seconds: float | None = None
-    """How long the stretch would be by what the stream says; longer than is believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,14 +356,13 @@ class RecordingResumed:
 
 @dataclass(frozen=True, slots=True)
 class Warned:
+    """`at` and `end` say where in the audio, if it is about a place or a stretch; `cause` is the code of an error."""
+
     code: str
     message: str
     at: float | None = None
-    """Where in the audio, if it is about a place in it."""
     end: float | None = None
-    """Where that ends, if it is about a stretch of known length."""
     cause: str | None = None
-    """The code of the error that it comes of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -404,10 +401,8 @@ class Complete:
     """None when it is too long to travel: it is where `storage` says."""
     received_bytes: int
     total_chunks: int
-    duration: float
-    """Seconds of audio received."""
-    speech: float
-    """Seconds of it in utterances."""
+    duration: float  # Seconds of audio received,
+    speech: float  # and of it in utterances.
     utterances: int
     storage: Storage
 

@@ -307,11 +307,10 @@ class Runner:
 
     def _release(self) -> None:
         """Let go of the samples that nothing can need any more."""
-        before = samples_of_ms(self._capabilities.context_before_ms)
         judged = self._intake.judged
         needed = [self.session.needed_from(track) for track in range(self._intake.tracks)]
         oldest = min((judged if start is None else start for start in needed), default=judged)
-        self._intake.samples.release(max(0, oldest - before))
+        self._intake.samples.release(max(0, oldest - samples_of_ms(self._capabilities.context_before_ms)))
         self.recording.release(self._intake.position_bytes)
         untold = self.session.untold_from
         self._intake.chunks.forget(oldest if untold is None else min(oldest, untold))
@@ -323,9 +322,8 @@ class Runner:
             await self._settled.wait()
 
     def _stall_after(self) -> float | None:
-        if not self.session.speech or self.away():
-            return None
-        return _STALL_FACTOR * self.session.options.endpointing_ms / 1000
+        speaking = self.session.speech and not self.away()
+        return _STALL_FACTOR * self.session.options.endpointing_ms / 1000 if speaking else None
 
 
 def _hypothesis(

@@ -15,7 +15,7 @@ _CHECKED = frozenset(("flac", "mp3", "mp3float", "mp2", "mp2float", "ac3", "eac3
 
 
 def checks(codec: str) -> dict[str, str]:
-    """What FFmpeg's decoder of this name must be told so that a frame whose checksum is wrong is damage, and no sound."""
+    """The options of FFmpeg's decoder by which a frame whose checksum is wrong is damage, and no sound."""
     return {"err_detect": "crccheck+explode"} if codec in _CHECKED else {}
 
 
