@@ -18,6 +18,8 @@ from transcriber.recorder import prefix
 from transcriber.session_ids import made_at
 from transcriber.storage.store import Item, NotFound, Store
 
+INDEX = "index/"
+"""Where the entries of sessions are."""
 NOBODY = "-"
 """The owner in keys where there are no API keys; no key has this name."""
 _READ_AT_ONCE = 16
@@ -92,7 +94,7 @@ class Catalogue:
 
     async def day(self, owner: str, day: date, *, after: str = "", limit: int) -> tuple[list[Entry], str | None]:
         """Sessions that began on a day, in order, from behind one of them on; and, if there are more, the last."""
-        place = f"index/{owner or NOBODY}/{day.isoformat()}/"
+        place = f"{INDEX}{owner or NOBODY}/{day.isoformat()}/"
         keys = [item.key async for item in self._store.list(place)]
         wanted = [key for key in keys if key > f"{place}{after}.json"] if after else keys
         found = [entry for entry in await self._read_all(wanted[:limit]) if entry]
@@ -175,7 +177,7 @@ def day_of(moment: str) -> date:
 
 
 def _key(owner: str, session_id: str) -> str:
-    return f"index/{owner or NOBODY}/{day_of(made_at(session_id) or '').isoformat()}/{session_id}.json"
+    return f"{INDEX}{owner or NOBODY}/{day_of(made_at(session_id) or '').isoformat()}/{session_id}.json"
 
 
 def _usage(owner: str, day: date) -> str:

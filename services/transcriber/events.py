@@ -154,8 +154,7 @@ class Hypothesis:
     final: bool
     language: str | None = None
     times: Times | None = None
-    end: int | None = None
-    """Where the audio it was made from ends; of interest for partials."""
+    end: int | None = None  # Where the audio it was made from ends; of interest for partials.
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,8 +313,7 @@ class Transcription:
     language: str | None
     words: tuple[Word, ...]
     times: Times
-    chunk_range: tuple[int, int] | None = None
-    """First and last message, counted from 1, that the text comes from; the runner knows."""
+    chunk_range: tuple[int, int] | None = None  # First and last message, from 1, that it comes from; the runner knows.
     heard_at: str | None = None
     """When it began on the wall clock, UTC, ISO 8601, if its audio came as it was spoken; the runner knows."""
 
@@ -401,7 +399,7 @@ class Complete:
     """None when it is too long to travel: it is where `storage` says."""
     received_bytes: int
     total_chunks: int
-    duration: float  # Seconds of audio received,
+    duration: float  # Seconds of audio,
     speech: float  # and of it in utterances.
     utterances: int
     storage: Storage

@@ -99,6 +99,8 @@ class FileJob:
         self.state: State = "receiving"
         self.turn = 0
         """Counts the requests that have sent it audio; the newest one may."""
+        self.attempts = 0
+        """At storing it, that failed."""
         self.heard_at = 0.0
         """When audio last came, on the event loop's clock."""
         self._gaps: set[int] = set()

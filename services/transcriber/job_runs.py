@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,8 +11,10 @@ from transcriber.events import Error, Event, Status
 from transcriber.job import FileJob, Outcome, Progress, now
 from transcriber.job_archive import JobArchive, StoreError
 from transcriber.replay import statuses_told
+from transcriber.retries import again_after
 from transcriber.runner import Runner
 from transcriber.sessions import Sessions
+from transcriber.spool import SpoolDamaged
 
 log = logging.getLogger(__name__)
 
@@ -80,9 +82,10 @@ class JobRuns:
             outcome = outcome or Outcome("failed", now(), Error("internal_error", "The service failed."))
             storage = runner.storage
             if storage is None or storage.state == "failed":
-                error = Error("not_stored", "The service could not store it; it tries again when it is started anew.")
+                error = Error("not_stored", "The service could not store it; it tries again later.")
                 outcome = replace(outcome, state="failed", error=outcome.error or error, storage=storage)
                 job.state, job.record = "failed", replace(job.record, outcome=outcome)
+                self._later(job, self._run_again)
             else:
                 if outcome.storage:
                     outcome = replace(outcome, storage=storage)
@@ -100,9 +103,33 @@ class JobRuns:
             await self._archive.put(job.record)
         except StoreError:
             log.error("job record not stored", extra={"session": job.id})
+            self._later(job, lambda job: self._do(self._store_record(job)))
             return
         job.path.unlink(missing_ok=True)
         self._jobs.pop(job.id, None)
+
+    def _later(self, job: FileJob, attempt: Callable[[FileJob], None]) -> None:
+        """Try again, if it is still there then and nobody stops."""
+
+        def wanted() -> None:
+            if self._jobs.get(job.id) is job and not self._sessions.draining:
+                attempt(job)
+
+        seconds = again_after(self._sessions.limits.restore_seconds, job.attempts)
+        job.attempts += 1
+        asyncio.get_running_loop().call_later(seconds, wanted)
+
+    def _run_again(self, job: FileJob) -> None:
+        """What was told is told as it was; so this is storing it, and no more."""
+        try:
+            spool = self._sessions.spool(job.id)
+        except (SpoolDamaged, OSError):
+            log.error("job damaged: left as it is", extra={"session": job.id})
+            return
+        again = FileJob(replace(job.record, outcome=None), spool)
+        again.attempts = job.attempts
+        self._jobs[job.id] = again
+        self.enqueue(again)
 
     def withdraw(self, job: FileJob) -> None:
         """It is not to run."""

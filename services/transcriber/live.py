@@ -46,6 +46,8 @@ class Limits:
     """Of one connection."""
     record: Record = "audio+text"
     """The most that is kept of a session."""
+    restore_seconds: float = 60
+    """Until what the store refused is offered to it again; twice as long each time, up to an hour."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,10 @@ import asyncio
 import logging
 import random
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
+from transcriber.catalogue import INDEX
 from transcriber.storage.store import Store, StoreError
 
 log = logging.getLogger(__name__)
@@ -18,11 +20,21 @@ _AGAIN_SECONDS = 60
 _DELETED_AT_ONCE = 1000
 _DELETED_IN_A_SWEEP = 20_000
 _DAY = re.compile(r"(\d{4})/(\d{2})/(\d{2})/.")
+_INDEXED = re.compile(re.escape(INDEX) + r"[^/]+/(\d{4})-(\d{2})-(\d{2})/.")
 
 
 def day_of(key: str) -> date | None:
     """The day that a recording began, by its key; None for keys of anything else."""
     match = _DAY.match(key)
+    try:
+        return date(*map(int, match.groups())) if match else None
+    except ValueError:
+        return None
+
+
+def indexed_day_of(key: str) -> date | None:
+    """The day that a session began, by the key of its entry in the index; None for keys of anything else."""
+    match = _INDEXED.match(key)
     try:
         return date(*map(int, match.groups())) if match else None
     except ValueError:
@@ -52,32 +64,36 @@ class Retention:
             await asyncio.sleep((_SWEEP_SECONDS if whole else _AGAIN_SECONDS) * random.uniform(0.9, 1.1))  # noqa: S311
 
     async def sweep(self, today: date) -> bool:
-        """Delete what began more than `days` whole days before today, the oldest first; whether that was all. Keys are
-        listed in order, so the listing ends with the first one that is kept."""
+        """Delete what began more than `days` whole days before today, the oldest first, then what says so in the index;
+        whether that was all. Recordings are listed in order, so their listing ends with the first one that is kept; the
+        index is in order of its owners, and read as a whole."""
         if not self._days:
             return True
         kept_from = today - timedelta(days=self._days)
-        old: list[str] = []
-        deleted = 0
-        whole = True
-        async for item in self._store.list(""):
-            day = day_of(item.key)
-            if item.key > "9" * 5 or (day is not None and day >= kept_from):
+        return await self._delete_old("", day_of, kept_from) and await self._delete_old(
+            INDEX, indexed_day_of, kept_from
+        )
+
+    async def _delete_old(self, prefix: str, day: Callable[[str], date | None], kept_from: date) -> bool:
+        """Whether that was all."""
+        deleted, old = 0, list[str]()
+        async for item in self._store.list(prefix):
+            began = day(item.key)
+            if not prefix and (item.key > "9" * 5 or (began is not None and began >= kept_from)):
                 break
-            if day is not None:
+            if began is not None and began < kept_from:
                 old.append(item.key)
             if len(old) == _DELETED_AT_ONCE:
                 await self._store.delete(old)
                 deleted += len(old)
                 old.clear()
             if deleted >= _DELETED_IN_A_SWEEP:
-                whole = False
                 break
         if old:
             await self._store.delete(old)
         if deleted + len(old):
             log.info("old recordings deleted", extra={"files": deleted + len(old)})
-        return whole
+        return deleted < _DELETED_IN_A_SWEEP
 
     async def end_abandoned(self, today: date) -> int:
         """Complete, with what they have, the uploads of sessions whose spool is lost; how many. A session that began so

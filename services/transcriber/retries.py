@@ -9,6 +9,13 @@ from typing import TypeVar
 from transcriber.storage.store import StoreError
 
 _T = TypeVar("_T")
+_LONGEST_AGAIN_SECONDS = 3600
+
+
+def again_after(first_seconds: float, attempts: int) -> float:
+    """Seconds until what has failed so often for good is tried from the beginning: somebody may have mended it."""
+    longest = min(first_seconds * 2 ** min(attempts, 30), _LONGEST_AGAIN_SECONDS)
+    return longest * random.uniform(0.75, 1)  # noqa: S311 - so that they don't all come at once
 
 
 class Retries:

@@ -15,6 +15,7 @@ from transcriber.events import Disconnected, Draining, Ended, Error, Options, St
 from transcriber.live import Admission, Limits, Live
 from transcriber.parts import Parts
 from transcriber.replay import statuses_told
+from transcriber.retries import again_after
 from transcriber.runner import Runner, Watch
 from transcriber.session_ids import made_at, new_session_id
 from transcriber.spool import JOB_SUFFIX, Quota, Spool, SpoolDamaged, make_root
@@ -41,6 +42,8 @@ class Sessions:
         self._live: dict[str, Live] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         """Runners, by session."""
+        self._refused: dict[str, int] = {}
+        """How often the store has refused sessions that have ended."""
         self._quota = Quota(self.limits.spool_bytes)
         make_root(self.root)
 
@@ -166,14 +169,29 @@ class Sessions:
             live.watch_clock()
         task = asyncio.create_task(runner.run(), name=f"session {live.session_id}")
         self._tasks[live.session_id] = task
-        task.add_done_callback(lambda _: self._over(live))
+        task.add_done_callback(lambda _: self._over(live, runner))
 
-    def _over(self, live: Live) -> None:
+    def _over(self, live: Live, runner: Runner) -> None:
         live.ended = True
         self.on_over(live)
         live.stop_clocks()
         del self._live[live.session_id], self._tasks[live.session_id]
         live.release()
+        if not live.patient and runner.storage is not None and runner.storage.state == "failed":
+            self._store_later(live.session_id)
+        else:
+            self._refused.pop(live.session_id, None)
+
+    def _store_later(self, session_id: str) -> None:
+        """The store took no recording; what has it is the spool, as after a crash."""
+        attempts = self._refused.get(session_id, 0)
+        self._refused[session_id] = attempts + 1
+        seconds = again_after(self.limits.restore_seconds, attempts)
+        asyncio.get_running_loop().call_later(seconds, self._store_again, session_id)
+
+    def _store_again(self, session_id: str) -> None:
+        if not self.draining and (self.root / session_id).is_dir():
+            self._recover(session_id)
 
     def recover(self) -> int:
         """Take up the sessions that a process before this one left unfinished; how many there are. Those that can be
@@ -182,19 +200,23 @@ class Sessions:
         for directory in sorted(path for path in self.root.iterdir() if path.is_dir() and path.name[0] != "."):
             if directory.with_suffix(JOB_SUFFIX).exists():
                 continue
-            try:
-                spool = self.spool(directory.name)
-                statuses = statuses_told(spool)
-            except SpoolDamaged:
-                log.error("spool damaged: left as it is", extra={"session": directory.name})
-                continue
-            if statuses:
-                self._take_up(spool, statuses[0], statuses[-1])
-                found += 1
-            else:
-                spool.delete()
-                spool.close()
+            found += self._recover(directory.name)
         return found
+
+    def _recover(self, session_id: str) -> bool:
+        """Whether there was a session to take up."""
+        try:
+            spool = self.spool(session_id)
+            statuses = statuses_told(spool)
+        except SpoolDamaged:
+            log.error("spool damaged: left as it is", extra={"session": session_id})
+            return False
+        if statuses:
+            self._take_up(spool, statuses[0], statuses[-1])
+        else:
+            spool.delete()
+            spool.close()
+        return bool(statuses)
 
     def _take_up(self, spool: Spool, first: Status, last: Status) -> None:
         """Run a session again from its beginning. The `last` status has the token, if the client was given one."""

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -232,3 +233,52 @@ async def test_a_job_waits_long_for_the_engine(tmp_path: Path) -> None:
         await until(lambda: house.engine.jobs)
         left_seconds = house.engine.jobs[0].deadline - asyncio.get_running_loop().time()
         assert left_seconds > 30 * house.sessions.parts.utterance_deadline_seconds
+
+
+async def test_a_job_that_is_not_stored_is_stored_when_the_store_is_well_again(tmp_path: Path) -> None:
+    async with House(tmp_path, Limits(restore_seconds=0.05)) as house, desk(house) as jobs:
+        put, refused = house.store.put, list[str]()
+
+        async def refuse_twice(key: str, data: bytes, **conditions: Any) -> Item:
+            if len(refused) < 2:
+                refused.append(key)
+                raise StoreError("no rights")
+            return await put(key, data, **conditions)
+
+        house.store.put = refuse_twice  # type: ignore[method-assign]
+        job = given(jobs)
+        assert await ended(jobs, job.id) == "failed"
+        asked = len(house.engine.jobs)
+        await until(lambda: len(refused) == 2)
+        async with asyncio.timeout(5):
+            while (await jobs.see(job.id, None)).document()["state"] != "done":
+                await asyncio.sleep(0.01)
+        await until(lambda: not list((tmp_path / "spool").iterdir()))
+        assert len(house.engine.jobs) == asked, "what was heard is not heard again"
+
+
+async def test_a_record_that_is_not_stored_is_stored_later(tmp_path: Path) -> None:
+    async with House(tmp_path, Limits(restore_seconds=0.05)) as house:
+        archive = FailingArchive(house.store)
+        jobs = Jobs(house.sessions, archive)
+        job = given(jobs)
+        assert await ended(jobs, job.id) == "done"
+        await jobs.close()
+        assert job.path.exists()
+        archive.fails = False
+        await until(lambda: not list((tmp_path / "spool").iterdir()))
+
+
+async def test_a_job_that_was_deleted_meanwhile_is_not_tried_again(tmp_path: Path) -> None:
+    async with House(tmp_path, Limits(restore_seconds=0.05)) as house, desk(house) as jobs:
+
+        async def refuse(key: str, data: bytes, **conditions: object) -> Item:
+            raise StoreError("no rights")
+
+        house.store.put = refuse  # type: ignore[method-assign]
+        job = given(jobs)
+        assert await ended(jobs, job.id) == "failed"
+        await jobs.delete(job.id, None)
+        await asyncio.sleep(0.1)
+        assert jobs.find(job.id, None) is None
+        assert not list((tmp_path / "spool").iterdir())

@@ -52,6 +52,15 @@ async def test_what_began_before_so_many_days_is_deleted(store: Store) -> None:
     assert await keys(store) == sorted(set(kept) - {key("2026-02-23")})
 
 
+async def test_entries_go_with_their_recordings_and_usage_stays(store: Store) -> None:
+    old = ["index/-/2026-02-22/a.json", "index/ann/2025-12-31/b.json", "index/zoe/2026-02-22/c.json"]
+    kept = ["index/-/2026-02-23/d.json", "index/ann/2026-03-02/e.json", "usage/ann/2025-12-31/b.json", "index/ann/x"]
+    for name in (*old, *kept):
+        await store.put(name, b"x")
+    assert await Retention(store, 7).sweep(TODAY)
+    assert await keys(store) == sorted(kept)
+
+
 async def test_nothing_is_deleted_where_all_is_kept(store: Store) -> None:
     await store.put(key("1999-01-01"), b"x")
     assert await Retention(store, 0).sweep(TODAY)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.stage import until
-from transcriber.retries import Retries
+from transcriber.retries import Retries, again_after
 from transcriber.storage.store import StoreError
 
 
@@ -46,3 +46,8 @@ async def test_stopped_it_makes_one_more_attempt() -> None:
     with pytest.raises(StoreError):
         await insisting
     assert attempts.made == 2
+
+
+def test_later_attempts_are_further_apart_up_to_an_hour() -> None:
+    for attempts, seconds in ((0, 60), (1, 120), (3, 480), (6, 3600), (1000, 3600)):
+        assert 0.75 * seconds <= again_after(60, attempts) <= seconds

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,7 @@ from transcriber.events import (
     Warned,
 )
 from transcriber.live import Limits, Live
+from transcriber.storage.store import Item, StoreError
 
 
 @pytest.fixture
@@ -123,6 +125,26 @@ async def test_a_client_that_is_away_in_mid_speech_has_not_paused(house: House) 
     await until(lambda: not house.sessions)
     finals = [event for event in events(live) if isinstance(event, Transcription)]
     assert [final.end for final in finals] == [1.0, 1.5], "only where it was connected and sent nothing"
+
+
+async def test_what_the_store_refused_is_stored_when_it_is_well_again(tmp_path: Path) -> None:
+    async with House(tmp_path, Limits(restore_seconds=0.05)) as house:
+        put, refused = house.store.put, list[str]()
+
+        async def refuse_twice(key: str, data: bytes, **conditions: Any) -> Item:
+            if len(refused) < 2:
+                refused.append(key)
+                raise StoreError("no rights")
+            return await put(key, data, **conditions)
+
+        house.store.put = refuse_twice  # type: ignore[method-assign]
+        live = house.sessions.begin(Options())
+        live.command(Started(RAW))
+        live.spool.append_audio(SPEECH)
+        live.end(Ended())
+        await until(lambda: len(refused) == 2)
+        await until(lambda: len(house.transcripts()) == 1 and not house.sessions)
+        assert not list((house.folder / "spool").iterdir())
 
 
 async def test_a_new_connection_takes_over_from_the_old(house: House) -> None:
