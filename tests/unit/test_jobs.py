@@ -251,7 +251,7 @@ async def test_a_job_that_is_not_stored_is_stored_when_the_store_is_well_again(t
         asked = len(house.engine.jobs)
         await until(lambda: len(refused) == 2)
         async with asyncio.timeout(5):
-            while (await jobs.see(job.id, None)).document()["state"] != "done":
+            while (await jobs.see(job.id, None)).document()["state"] != "done":  # noqa: ASYNC110 - nobody is told
                 await asyncio.sleep(0.01)
         await until(lambda: not list((tmp_path / "spool").iterdir()))
         assert len(house.engine.jobs) == asked, "what was heard is not heard again"
