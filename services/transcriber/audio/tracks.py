@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from transcriber.audio.decoder import Block, DecodeError, unsupported
+from transcriber.audio.mixing import Mixer
 from transcriber.audio.pcm import SAMPLE_RATE
 from transcriber.audio.resampler import Resampler
 from transcriber.events import Error
@@ -31,6 +32,7 @@ class TrackStream:
         self._tracks: int | None = None
         self._rate = 0
         self._resampler: Resampler | None = None
+        self._mixer: Mixer | None = None
         self._gathered: list[Block] = []
         """As decoded, all of as many channels."""
         self._gathered_samples = 0
@@ -105,10 +107,12 @@ class TrackStream:
             self._behind = _bounded(before)
         self._rate = rate
         self._resampler = Resampler(rate, self.tracks)
+        self._mixer = Mixer(rate)
 
     def _as_tracks(self, samples: Block) -> Block:
         if not self._separate:
-            return _mixed(samples)
+            assert self._mixer is not None
+            return self._mixer.mix(samples)
         if samples.shape[0] == self.tracks:
             return samples
         fitted = np.zeros((self.tracks, samples.shape[1]), np.float32)
@@ -124,17 +128,6 @@ def _bounded(block: Block) -> list[Block]:
 
 def nothing(tracks: int = 1) -> Block:
     return np.empty((tracks, 0), np.float32)
-
-
-def _mixed(samples: Block) -> Block:
-    """The mean of all channels; summed one after the other, so that memory layout can't change a bit."""
-    if samples.shape[0] == 1:
-        return samples
-    total = samples[0].copy()
-    for channel in samples[1:]:
-        total += channel
-    total *= np.float32(1 / samples.shape[0])
-    return total[np.newaxis]
 
 
 def _sound(samples: Block) -> Block:
