@@ -47,8 +47,8 @@ class Mixer:
             return
         first, second = np.concatenate(self._judged, axis=1).astype(np.float64)
         self._judged, self._judged_samples = [], 0
-        self._sum = self._sum * _MEMORY + float(np.mean(np.square(first + second)))
-        self._difference = self._difference * _MEMORY + float(np.mean(np.square(first - second)))
+        self._sum = self._sum * _MEMORY + float(np.square(first + second).mean())
+        self._difference = self._difference * _MEMORY + float(np.square(first - second).mean())
         if self._difference > max(_FLOOR, _CANCELLED * self._sum):
             self._turned = True
         elif self._sum > max(_FLOOR, self._difference):
