@@ -48,13 +48,15 @@ async def test_bytes_that_are_no_known_audio(service: ServiceProcess) -> None:
     async with client(service.url) as speaker:
         await speaker.say(bytes(range(200)) * 20, "END")
         assert await speaker.hear_all() == (1003, "unsupported_audio")
-    assert types(speaker.received) == ["status", "error"]
+    assert types(speaker.received) == ["status", "warning", "error"]
+    assert speaker.received[1]["at"] == 0
     answer = speaker.received[-1]
     assert (answer["code"], answer["fatal"]) == ("unsupported_audio", True)
     assert "00 01 02 03" in answer["message"], "it says what was seen"
     assert "encoding=pcm_s16le&sample_rate=16000" in answer["message"], "and how to declare raw samples"
     folder = service.stored(speaker.received[0]["session_id"])
     assert (folder / "audio.bin").read_bytes() == bytes(range(200)) * 20
+    assert (folder / "transcript.txt").read_text() == "[no text from 00:00:00.000 on: unsupported_audio]\n"
 
 
 async def test_raw_samples_without_their_rate(service: ServiceProcess) -> None:
