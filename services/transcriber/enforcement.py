@@ -22,7 +22,7 @@ async def enforce(gate: Gate, sessions: Sessions, *, seconds: float = _LOOK_SECO
         for live in sessions.living():
             if not live.ended and (error := objection(live.admission.owner, live.admission.key_id)):
                 log.info("session ended", extra={"session": live.session_id, "reason": error.code})
-                live.end(Rejected(error))
+                live.end(Rejected(error, loses_audio=True))
         await asyncio.sleep(seconds)
 
 
