@@ -1,5 +1,6 @@
 """Whether policies allow something, and what a principal with too few of them is told."""
 
+import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +10,8 @@ import pytest
 
 from .cloud import Cloud, allow, environment, trust
 from .standin.account import Resource
-from .standin.policies import allows, grants, is_public, parse, trusts
-from .standin.refusal import Refused
+from .standin.policies import Document, allows, grants, is_public, parse, trusts
+from .standin.refusal import Refused, StillFailing
 from .standin.work import Principal
 
 OBJECT = "arn:aws:s3:::mine/a/b"
@@ -62,6 +63,9 @@ def test_decides(documents: list[str], *, allowed: bool) -> None:
         ),
         ({"Bool": {"aws:SecureTransport": "false"}}, {"aws:SecureTransport": "true"}, False),
         ({"Null": {"a:b": "true"}}, {}, True),
+        ({"ForAllValues:StringEquals": {"a:b": ["x", "y"]}}, {"a:b": "x"}, True),
+        ({"ForAllValues:StringEquals": {"a:b": ["x", "y"]}}, {}, True),
+        ({"ForAllValues:StringEquals": {"a:b": ["x", "y"]}}, {"a:b": "z"}, False),
     ],
 )
 def test_conditions(condition: dict[str, Any], context: dict[str, str], *, allowed: bool) -> None:
@@ -105,7 +109,8 @@ def _as(tmp_path: Path, *actions: str, resource: Any = "*") -> Cloud:
 
 @pytest.mark.parametrize("action", ["ec2:CreateVpc", "ec2:*", "*"])
 def test_what_is_allowed_is_done(tmp_path: Path, action: str) -> None:
-    assert _as(tmp_path, action).make("ec2/vpc:Vpc", cidrBlock="10.0.0.0/16").id.startswith("vpc-")
+    also = ("ec2:ModifyVpcAttribute", "ec2:Describe*")
+    assert _as(tmp_path, action, *also).make("ec2/vpc:Vpc", cidrBlock="10.0.0.0/16").id.startswith("vpc-")
 
 
 def test_what_is_not_allowed_is_refused_by_name(tmp_path: Path) -> None:
@@ -164,3 +169,83 @@ def test_functions_need_permission_too(tmp_path: Path, function: str, args: dict
 def test_who_one_is_can_always_be_asked(tmp_path: Path) -> None:
     answer = _as(tmp_path, "s3:*").work.invoke("aws:index/getCallerIdentity:getCallerIdentity", {})
     assert answer["arn"] == DEPLOYER
+
+
+# What is asked
+
+
+def _tagged(key: str, *actions: str) -> Document:
+    condition = {"StringEquals": {f"aws:{key}/environment": "dev"}}
+    return {"Statement": [{"Effect": "Allow", "Action": list(actions), "Resource": "*", "Condition": condition}]}
+
+
+def _by_tags(tmp_path: Path) -> Cloud:
+    """Who may make what becomes dev's, in what is dev's."""
+    makes = ("ec2:CreateSubnet", "ec2:CreateVpc", "ec2:CreateTags")
+    policies = (
+        _tagged("RequestTag", *makes),
+        _tagged("ResourceTag", "ec2:*"),
+        parse(allow("ec2:Describe*")),
+    )
+    return Cloud.at(tmp_path, principal=Principal(DEPLOYER, policies))
+
+
+@pytest.mark.parametrize(
+    ("of_network", "of_subnet", "refused"),
+    [("dev", "dev", ""), ("prod", "dev", "ec2:CreateSubnet"), ("dev", "prod", "ec2:CreateSubnet")],
+)
+def test_what_is_made_is_asked_about_and_what_it_is_made_in(
+    tmp_path: Path, of_network: str, of_subnet: str, refused: str
+) -> None:
+    vpc = Cloud.at(tmp_path).make("ec2/vpc:Vpc", cidrBlock="10.0.0.0/16", tags={"environment": of_network})
+    inputs = {"vpcId": vpc.id, "cidrBlock": "10.0.0.0/24", "tags": {"environment": of_subnet}}
+    if refused:
+        with pytest.raises(Refused, match=refused):
+            _by_tags(tmp_path).make("ec2/subnet:Subnet", **inputs)
+    else:
+        assert _by_tags(tmp_path).make("ec2/subnet:Subnet", **inputs).id.startswith("subnet-")
+
+
+@pytest.mark.parametrize(
+    ("change", "asked"),
+    [
+        ({"description": "other"}, ["iam:UpdateRoleDescription"]),
+        ({"permissionsBoundary": "arn:aws:iam::123456789012:policy/b"}, ["iam:PutRolePermissionsBoundary"]),
+        ({"tags": {"a": "2", "c": "3"}}, ["iam:TagRole", "iam:UntagRole"]),
+    ],
+)
+def test_a_change_is_asked_about_by_property(tmp_path: Path, change: dict[str, Any], asked: list[str]) -> None:
+    cloud = Cloud.at(tmp_path)
+    cloud.outside("policies", "arn:aws:iam::123456789012:policy/b", parse(allow("s3:*")))
+    role = cloud.make("iam/role:Role", assumeRolePolicy=trust(), tags={"a": "1", "b": "2"})
+    before = len(cloud.work.ledger.asked())
+    cloud.change(role, **change)
+    actions = [line["action"] for line in cloud.work.ledger.asked()[before:]]
+    assert [action for action in actions if not action.startswith(("iam:Get", "iam:List"))] == asked
+
+
+def test_a_service_has_its_role_made_once(tmp_path: Path) -> None:
+    cloud = Cloud.at(tmp_path)
+    for name in ("one", "two"):
+        cloud.make("ecs/cluster:Cluster", name)
+    linked = [line for line in cloud.work.ledger.asked() if line["action"] == "iam:CreateServiceLinkedRole"]
+    assert [line["context"]["iam:AWSServiceName"] for line in linked] == ["ecs.amazonaws.com"]
+
+
+def test_a_boundary_has_to_be_there(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="NoSuchEntity"):
+        Cloud.at(tmp_path).make(
+            "iam/role:Role", assumeRolePolicy=trust(), permissionsBoundary="arn:aws:iam::123456789012:policy/none"
+        )
+
+
+@pytest.mark.parametrize(("bounds", "status"), [(allow("*"), "SUCCESSFUL"), (allow("s3:*"), "FAILED")])
+def test_a_task_starts_within_the_bounds_of_its_role(tmp_path: Path, bounds: str, status: str) -> None:
+    cloud = Cloud.at(tmp_path)
+    env = environment(cloud)
+    boundary = "arn:aws:iam::123456789012:policy/b"
+    cloud.outside("policies", boundary, parse(bounds))
+    cloud.change(env.execution_role, permissionsBoundary=boundary)
+    with contextlib.suppress(StillFailing):
+        cloud.make("ecs/service:Service", **env.service)
+    assert [each["status"] for each in cloud.deployments()] == [status]

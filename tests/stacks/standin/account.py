@@ -5,7 +5,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,8 +97,20 @@ class Ledger:
         with (self.folder / "events.jsonl").open("a") as file:
             file.write(line + "\n")
 
+    def ask(self, verb: str, kind: str, action: str, resource: str, context: Mapping[str, str]) -> None:
+        """Note what IAM is asked, whatever it answers."""
+        asked = {"verb": verb, "type": kind, "action": action, "resource": resource, "context": dict(context)}
+        with (self.folder / "asked.jsonl").open("a") as file:
+            file.write(json.dumps(asked) + "\n")
+
     def events(self) -> list[dict[str, Any]]:
-        path = self.folder / "events.jsonl"
+        return self._lines("events.jsonl")
+
+    def asked(self) -> list[dict[str, Any]]:
+        return self._lines("asked.jsonl")
+
+    def _lines(self, name: str) -> list[dict[str, Any]]:
+        path = self.folder / name
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
     def _parse(self, text: str) -> Account:

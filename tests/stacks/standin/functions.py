@@ -3,11 +3,12 @@
 import base64
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from .account import Account
+from .asking import Asked
 from .images import Registry
 from .refusal import Refused
 from .services import identity, vpc
@@ -77,6 +78,15 @@ def _repository(question: Question) -> str:
             "RepositoryNotFoundException", f"The repository with name '{name}' does not exist in the registry"
         )
     return name
+
+
+def _registry(question: Question) -> Inputs:
+    name, account = question.args["name"], question.account
+    found = account.find(REPOSITORY, name)
+    if found is None or question.args.get("registryId") not in (None, account.number):
+        raise Refused("RepositoryNotFoundException", f"couldn't find resource: {name}")
+    known = ("arn", "name", "registryId", "repositoryUrl", "imageTagMutability")
+    return {"id": name, **{property_: found[property_] for property_ in known}}
 
 
 def _image(question: Question) -> Inputs:
@@ -210,26 +220,50 @@ def _statement(given: Inputs) -> Inputs:
 
 @dataclass(frozen=True)
 class Function:
-    """`action` is what IAM asks permission for; none for what asks nobody."""
+    """`actions` are what IAM asks permission for, on what `on` makes of the arguments; none asks nobody."""
 
     answer: Callable[[Question], Inputs]
-    action: str | None
+    actions: tuple[str, ...] = ()
+    on: Callable[[Account, Inputs], str] = lambda _account, _args: "*"
+
+    def asks(self, account: Account, args: Inputs) -> Iterator[Asked]:
+        for action in self.actions:
+            yield Asked(action, self.on(account, args), {"aws:RequestedRegion": account.region})
+
+
+def _repository_arn(account: Account, args: Inputs) -> str:
+    return account.arn("ecr", f"repository/{args['repositoryName']}")
+
+
+def _hosted_zone(_: Account, args: Inputs) -> str:
+    return f"arn:aws:route53:::hostedzone/{args.get('zoneId') or '*'}"
 
 
 FUNCTIONS: dict[str, Function] = {
-    "aws:index/getAvailabilityZones:getAvailabilityZones": Function(_zones, "ec2:DescribeAvailabilityZones"),
-    "aws:index/getCallerIdentity:getCallerIdentity": Function(_caller, None),
-    "aws:index/getRegion:getRegion": Function(_region, None),
-    "aws:index/getPartition:getPartition": Function(_partition, None),
-    "aws:ecr/getAuthorizationToken:getAuthorizationToken": Function(_token, "ecr:GetAuthorizationToken"),
-    "aws:ecr/getImage:getImage": Function(_image, "ecr:DescribeImages"),
-    "aws:ecr/getImages:getImages": Function(_images, "ecr:ListImages"),
-    "aws:ecs/getService:getService": Function(_service, "ecs:DescribeServices"),
-    "aws:ssm/getParameter:getParameter": Function(_parameter, "ssm:GetParameter"),
-    "aws:ssm/getParametersByPath:getParametersByPath": Function(_parameters, "ssm:GetParametersByPath"),
-    "aws:route53/getZone:getZone": Function(_zone, "route53:ListHostedZones"),
-    "aws:ec2/getManagedPrefixList:getManagedPrefixList": Function(_prefix_list, "ec2:DescribeManagedPrefixLists"),
-    "aws:ec2/getPrefixList:getPrefixList": Function(_prefix_list, "ec2:DescribePrefixLists"),
-    "aws:elb/getServiceAccount:getServiceAccount": Function(_balancer_account, None),
-    "aws:iam/getPolicyDocument:getPolicyDocument": Function(_document, None),
+    "aws:index/getAvailabilityZones:getAvailabilityZones": Function(_zones, ("ec2:DescribeAvailabilityZones",)),
+    "aws:index/getCallerIdentity:getCallerIdentity": Function(_caller),
+    "aws:index/getRegion:getRegion": Function(_region),
+    "aws:index/getPartition:getPartition": Function(_partition),
+    "aws:ecr/getAuthorizationToken:getAuthorizationToken": Function(_token, ("ecr:GetAuthorizationToken",)),
+    "aws:ecr/getImage:getImage": Function(_image, ("ecr:DescribeImages",), _repository_arn),
+    "aws:ecr/getRepository:getRepository": Function(
+        _registry,
+        ("ecr:DescribeRepositories", "ecr:ListTagsForResource"),
+        lambda account, args: account.arn("ecr", f"repository/{args['name']}"),
+    ),
+    "aws:ecr/getImages:getImages": Function(_images, ("ecr:ListImages",), _repository_arn),
+    "aws:ecs/getService:getService": Function(_service, ("ecs:DescribeServices",)),
+    "aws:ssm/getParameter:getParameter": Function(
+        _parameter, ("ssm:GetParameter",), lambda account, args: account.arn("ssm", f"parameter{args['name']}")
+    ),
+    "aws:ssm/getParametersByPath:getParametersByPath": Function(
+        _parameters, ("ssm:GetParametersByPath",), lambda account, args: account.arn("ssm", f"parameter{args['path']}")
+    ),
+    "aws:route53/getZone:getZone": Function(
+        _zone, ("route53:ListHostedZones", "route53:GetHostedZone", "route53:ListTagsForResource"), _hosted_zone
+    ),
+    "aws:ec2/getManagedPrefixList:getManagedPrefixList": Function(_prefix_list, ("ec2:DescribeManagedPrefixLists",)),
+    "aws:ec2/getPrefixList:getPrefixList": Function(_prefix_list, ("ec2:DescribePrefixLists",)),
+    "aws:elb/getServiceAccount:getServiceAccount": Function(_balancer_account),
+    "aws:iam/getPolicyDocument:getPolicyDocument": Function(_document),
 }

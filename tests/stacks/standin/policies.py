@@ -129,8 +129,9 @@ def _conditions_hold(conditions: Mapping[str, Mapping[str, Any]], context: Conte
 def _holds(operator: str, values: list[str], actual: str | None) -> bool:
     if operator == "Null":
         return (actual is None) == (values[0].lower() == "true")
-    optional = operator.endswith("IfExists")
-    name = operator.removesuffix("IfExists")
+    every = operator.startswith("ForAllValues:")  # of a key that may be missing; here, keys have one value
+    optional = every or operator.endswith("IfExists")
+    name = operator.removeprefix("ForAllValues:").removesuffix("IfExists")
     if actual is None:
         return optional or name.startswith(("StringNot", "ArnNot"))
     match name:

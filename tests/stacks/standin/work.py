@@ -5,13 +5,14 @@ import hashlib
 import json
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from . import schema
 from .account import Account, Ledger, Resource
+from .asking import Asked, Questions
 from .catalogue import KINDS
 from .faults import Faults
 from .functions import FUNCTIONS, Question
@@ -34,7 +35,6 @@ _SETS = (
     "subnetIds",
 )
 _DOCUMENTS = ("policy", "assumeRolePolicy", "containerDefinitions", "dashboardBody")
-_PASSED = ("executionRoleArn", "taskRoleArn", "iamRoleArn", "roleArn")
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ class Principal:
         given = json.loads(Path(path).read_text())
         return cls(given["arn"], tuple(given["policies"]))
 
-    def need(self, action: str, resource: str, context: Mapping[str, str] | None = None) -> None:
-        if self.policies is not None and not allows(self.policies, action, resource or "*", context):
-            message = f"User: {self.arn} is not authorized to perform: {action} on resource: {resource or '*'}"
+    def need(self, asked: Asked) -> None:
+        if self.policies is not None and not allows(self.policies, asked.action, asked.resource, asked.context):
+            message = f"User: {self.arn} is not authorized to perform: {asked.action} on resource: {asked.resource}"
             raise Refused("AccessDenied", message)
 
 
@@ -123,7 +123,7 @@ class Work:
         with self.ledger.open() as account:
             call = self._call(account, kind, "create", inputs)
             made = kind.make(call)
-            self._permit(kind, "create", inputs, str(made.outputs.get("arn", "")))
+            self._permit("create", token, Questions(account, kind, inputs, _arn(made.outputs)).create())
             resource = Resource(token, made.id, urn, inputs, _outputs(token, account, inputs, made.outputs))
             account.resources.append(resource)
             failure = _then(kind, dataclasses.replace(call, before=resource))
@@ -136,9 +136,10 @@ class Work:
         self._begin(kind, "update")
         with self.ledger.open() as account:
             resource = _need(account, token, identity, arn)
-            self._permit(kind, "update", inputs, resource.arn)
-            call = self._call(account, kind, "update", inputs, resource)
             changed = changes(resource.inputs, inputs)
+            questions = Questions(account, kind, inputs, _arn(resource.outputs), resource)
+            self._permit("update", token, questions.update(changed))
+            call = self._call(account, kind, "update", inputs, resource)
             resource.inputs = inputs
             if "tagsAll" in resource.outputs:
                 resource.outputs["tagsAll"] = inputs.get("tags") or {}
@@ -154,7 +155,7 @@ class Work:
             resource = account.find(token, arn) or account.find(token, identity)
             if resource is None:
                 return
-            self._permit(kind, "delete", {}, resource.arn)
+            self._permit("delete", token, Questions(account, kind, {}, _arn(resource.outputs), resource).delete())
             refuse_in_use(account, kind, resource)
             for rule in kind.leaving:
                 rule(Call(account, resource.inputs, resource, self.registry))
@@ -168,7 +169,8 @@ class Work:
         kind = KINDS[token]
         with self.ledger.open() as account:
             found = account.find(token, arn) if arn else account.find(token, identity)
-            self._permit(kind, "read", {}, found.arn if found else "")
+            known = _arn(found.outputs) if found else ""
+            self._permit("read", token, Questions(account, kind, {}, known, found).read())
             return found
 
     def invoke(self, token: str, args: Inputs) -> Inputs:
@@ -177,8 +179,7 @@ class Work:
             raise Refused("InvalidAction", f"function {token} is not known here")
         self.ledger.record("invoke", token, args=args)
         with self.ledger.open() as account:
-            if function.action:
-                self.principal.need(function.action, "*")
+            self._permit("invoke", token, function.asks(account, args))
             answer = function.answer(Question(account, args, self.registry, self.principal.arn))
             return args | {"region": account.region} | answer
 
@@ -196,13 +197,15 @@ class Work:
             rule(call)
         return call
 
-    def _permit(self, kind: Kind, verb: str, inputs: Inputs, arn: str) -> None:
-        self.principal.need(kind.actions[verb], arn)
-        service = {"ecs": "ecs-tasks.amazonaws.com", "ec2": "vpc-flow-logs.amazonaws.com"}
-        for name in _PASSED:
-            if role := inputs.get(name):
-                namespace = kind.actions[verb].split(":")[0]
-                self.principal.need("iam:PassRole", role, {"iam:PassedToService": service.get(namespace, "")})
+    def _permit(self, verb: str, token: str, questions: Iterable[Asked]) -> None:
+        for asked in questions:
+            self.ledger.ask(verb, token, asked.action, asked.resource, asked.context)
+            self.principal.need(asked)
+
+
+def _arn(outputs: Inputs) -> str:
+    """Empty for what has none."""
+    return str(outputs.get("arn") or outputs.get("dashboardArn") or "")
 
 
 def _need(account: Account, token: str, identity: str, arn: str) -> Resource:

@@ -109,6 +109,24 @@ def policies_of(account: Account, role: Resource) -> list[Document]:
     return documents
 
 
+def bounds_of(account: Account, role: Resource) -> Document | None:
+    """What it may do at most; None for anything that its policies say."""
+    arn = role.inputs.get("permissionsBoundary")
+    return _boundary(account, arn) if arn else None
+
+
+def _boundary(account: Account, arn: str) -> Document:
+    own, outside = account.find(POLICY, arn), account.made_outside("policies", arn)
+    if own is None and outside is None:
+        raise Refused("NoSuchEntity", f"Scope ARN: {arn} does not exist or is not attachable.")
+    return parse(own["policy"]) if own else outside
+
+
+def _bounded(call: Call) -> None:
+    if arn := call.inputs.get("permissionsBoundary"):
+        _boundary(call.account, arn)
+
+
 def _make_role(call: Call) -> Made:
     path, name = call.inputs.get("path", "/"), call.inputs["name"]
     arn = f"arn:aws:iam::{call.account.number}:role{path}{name}"
@@ -143,7 +161,7 @@ KINDS = (
         frozenset({"name", "path"}),
         named=Named(longest=64, pattern=_NAMES),
         checks=(_trust, within("maxSessionDuration", 3600, 43200)),
-        rules=(unique(ROLE, ("name",), "EntityAlreadyExists"),),
+        rules=(unique(ROLE, ("name",), "EntityAlreadyExists"), _bounded),
         leaving=(_has_no_policies,),
     ),
     Kind(

@@ -92,7 +92,10 @@ def _roles(account: Account, definition: Resource) -> Iterator[str]:
 
 def _execution_may(account: Account, definition: Resource, action: str, resource: str) -> bool:
     role = _role(account, definition["executionRoleArn"])
-    return role is not None and allows(identity.policies_of(account, role), action, resource)
+    if role is None or not allows(identity.policies_of(account, role), action, resource):
+        return False
+    bounds = identity.bounds_of(account, role)
+    return bounds is None or allows([bounds], action, resource)
 
 
 def _starting(account: Account, definition: Resource, container: dict[str, Any]) -> Iterator[str]:
