@@ -28,6 +28,8 @@ _PATTERNS = {
         re.compile(r"https?://[\w.:-]+(,https?://[\w.:-]+)*"),
         "is a list such as https://app.example.com,https://example.com",
     ),
+    "policy": (re.compile(r"[\w+=,.@-]{1,128}"), "is the name of a policy, such as transcriber-boundary-dev"),
+    "account": (re.compile(r"\d{12}"), "is the number of an account, 12 digits"),
     "parameter": (re.compile(r"(/[\w.-]+){1,15}"), "is the whole name of an SSM parameter, such as /transcriber/dev/x"),
     "url": (
         re.compile(r"https://[\w.-]+(:443)?(/[\w.-]+)*"),
@@ -79,6 +81,9 @@ class Config:
     image_environment: str = _key(
         "Environment whose registry the image comes from; another one's needs image_digest.", "", like="environment"
     )
+    image_account: str = _key(
+        "Account whose registry that is; empty is the one that is deployed to.", "", like="account"
+    )
     image_digest: str = _key("Image to run, instead of building one: a rollback or a promotion.", "", like="digest")
     base_image: str = _key("Image that it is built on; the Dockerfile's own if empty.", "", like="image")
     redeploy: str = _key("Any new value replaces all tasks.", "", like="token")
@@ -119,6 +124,12 @@ class Config:
         "Origins of web pages that may use the service, separated by commas.", "", like="origins"
     )
     secrets_key_arn: str = _key("KMS key of these parameters; empty is the account's own for SSM.", "", like="key")
+
+    permissions_boundary: str = _key(
+        "Policy that bounds every role made here; empty is none, which the deploying roles of bootstrap/ refuse.",
+        "",
+        like="policy",
+    )
 
     log_days: int = _key("How long logs are kept.", 30, one_of=sizes.LOG_DAYS)
     recordings_days: int = _key("How long recordings are kept; 0 is for ever.", 0, minimum=0, maximum=36500)

@@ -21,6 +21,10 @@ class Place:
         """Of a resource in this account and region."""
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
 
+    def policy(self, name: str) -> str | None:
+        """The ARN of one of the account's policies; None for no name."""
+        return f"arn:{self.partition}:iam::{self.account}:policy/{name}" if name else None
+
 
 def config() -> Config:
     """The settings of this stack.

@@ -30,7 +30,13 @@ if config.nat_gateways == "none":
 if config.flow_logs:
     FlowLogs(
         "flow-logs",
-        FlowLogsArgs(name=config.named("flow-logs"), place=place, vpc_id=vpc.id, days=config.log_days),
+        FlowLogsArgs(
+            name=config.named("flow-logs"),
+            place=place,
+            vpc_id=vpc.id,
+            days=config.log_days,
+            permissions_boundary=place.policy(config.permissions_boundary),
+        ),
     )
 
 contract.export(

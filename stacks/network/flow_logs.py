@@ -16,6 +16,7 @@ class FlowLogsArgs:
     place: Place
     vpc_id: pulumi.Input[str]
     days: int
+    permissions_boundary: str | None
 
 
 class FlowLogs(pulumi.ComponentResource):
@@ -38,6 +39,7 @@ class FlowLogs(pulumi.ComponentResource):
             args.name,
             description="Writes the flow log of a VPC",
             assume_role_policy=pulumi.Output.json_dumps(trusted),
+            permissions_boundary=args.permissions_boundary,
             tags=contract.tags(Stack.NETWORK),
             opts=child,
         )

@@ -3,11 +3,11 @@ import pulumi_aws as aws
 
 from stacks import contract, program
 from stacks.bucket import PrivateBucket, PrivateBucketArgs
-from stacks.contract import AlbOutputs, ClusterOutputs, EcrOutputs, NetworkOutputs, ServiceOutputs, Stack
+from stacks.contract import AlbOutputs, ClusterOutputs, NetworkOutputs, ServiceOutputs, Stack
 from stacks.service import container, dashboard, parameters, rollout
 from stacks.service.alarms import Alarms, AlarmsArgs
 from stacks.service.fargate import FargateServiceArgs, fargate_service
-from stacks.service.image import image
+from stacks.service.image import image, images
 from stacks.service.metrics import Sources
 from stacks.service.roles import Roles, RolesArgs
 from stacks.service.scaling import Scaling, ScalingArgs
@@ -16,7 +16,7 @@ from stacks.service.traffic import Traffic, TrafficArgs
 
 config, place = program.config(), program.place()
 network = contract.read(NetworkOutputs, config.environment)
-registry = contract.read(EcrOutputs, config.images)
+registry = images(config)
 alb = contract.read(AlbOutputs, config.environment)
 cluster = contract.read(ClusterOutputs, config.environment)
 secrets = container.secret_parameters(config)
@@ -52,6 +52,7 @@ roles = Roles(
         bucket_arn=recordings.arn,
         parameter_arns=[parameters.arn(place, name) for name in secrets.values()],
         secrets_key_arn=config.secrets_key_arn,
+        permissions_boundary=place.policy(config.permissions_boundary),
     ),
 )
 traffic = Traffic(

@@ -8,6 +8,7 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_docker_build as docker_build
 
+from stacks import contract
 from stacks.config import Config
 from stacks.contract import EcrOutputs
 from stacks.ecr.lifecycle import CACHE
@@ -26,6 +27,20 @@ class Image:
     digest: pulumi.Output[str]
     reference: pulumi.Output[str]
     """Repository and digest."""
+
+
+def images(config: Config) -> EcrOutputs:
+    """The registry: the environment's own, or another's by its name, for that one's state is not read from here."""
+    if config.images == config.environment:
+        return contract.read(EcrOutputs, config.environment)
+    name = f"{contract.PRODUCT}-{config.images}"
+    found = aws.ecr.get_repository_output(name=name, registry_id=config.image_account or None)
+    return EcrOutputs(
+        registry_id=found.registry_id,
+        repository_arn=found.arn,
+        repository_name=found.name,
+        repository_url=found.repository_url,
+    )
 
 
 def image(config: Config, registry: EcrOutputs) -> Image:

@@ -23,6 +23,8 @@ class RolesArgs:
     bucket_arn: iam.Arn
     parameter_arns: Sequence[str]
     secrets_key_arn: str
+    permissions_boundary: str | None
+    """The ARN of the policy that bounds both."""
 
 
 class Roles(pulumi.ComponentResource):
@@ -30,6 +32,7 @@ class Roles(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: RolesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("transcriber:service:Roles", name, None, opts)
+        self._boundary = args.permissions_boundary
         self._trust = iam.trust(
             "ecs-tasks.amazonaws.com", account=args.place.account, source_arn=args.place.arn("ecs", "*")
         )
@@ -51,6 +54,7 @@ class Roles(pulumi.ComponentResource):
             name,
             description=description,
             assume_role_policy=pulumi.Output.json_dumps(self._trust),
+            permissions_boundary=self._boundary,
             tags=contract.tags(Stack.SERVICE),
             opts=child,
         )

@@ -96,6 +96,11 @@ ANSWERS = {
     "aws:index/getPartition:getPartition": lambda _: {"partition": "aws"},
     "aws:route53/getZone:getZone": lambda _: {"zoneId": "Z0123456789ABCDEFGHIJ"},
     "aws:ecr/getAuthorizationToken:getAuthorizationToken": lambda _: {"userName": "AWS", "password": "a-password"},
+    "aws:ecr/getRepository:getRepository": lambda asked: {
+        "arn": f"arn:aws:ecr:{REGION}:{asked.get('registryId') or ACCOUNT}:repository/{asked['name']}",
+        "registryId": asked.get("registryId") or ACCOUNT,
+        "repositoryUrl": f"{asked.get('registryId') or ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{asked['name']}",
+    },
     "aws:ecr/getImage:getImage": lambda asked: {"imageDigest": asked["imageDigest"]},
     "aws:ecs/getService:getService": lambda asked: {
         "taskDefinition": f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/task:1",
