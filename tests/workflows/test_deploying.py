@@ -8,12 +8,14 @@ import yaml
 
 from tests.workflows.conftest import commit, git
 from tests.workflows.standin import Runner
+from tests.workflows.states import has_state
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 OTHER = "sha256:" + "fedcba9876543210" * 4
 URL = "https://transcriber.example.com"
 VARIABLES = {
-    "PULUMI_BACKEND_URL": "s3://state",
+    "BUILDER_BACKEND_URL": "s3://state/dev?region=us-east-1",
+    "PULUMI_BACKEND_URL": "s3://state/prod?region=us-east-1",
     "PULUMI_SECRETS_PROVIDER": "awskms:///arn:aws:kms:us-east-1:123456789012:key/0",
     "REGISTRY_ACCOUNT": "123456789012",
 }
@@ -28,6 +30,7 @@ def ready(copied_runner: Runner) -> Runner:
     """Whose dev runs DIGEST, whose prod OTHER."""
     copied_runner.answer("make .venv-stacks/.stamp")
     copied_runner.answer("pulumi stack output image_digest --stack dev", DIGEST)
+    has_state(copied_runner, dev=DIGEST, prod=OTHER)
     copied_runner.answer("pulumi stack output image_digest --stack prod", OTHER)
     copied_runner.answer("pulumi stack output url", URL)
     copied_runner.answer("pulumi stack select")
@@ -51,7 +54,7 @@ def _settings(copy: Path, environment: str) -> dict[str, str]:
 
 
 def _pinned(copy: Path, environment: str) -> dict[str, str]:
-    kept = ("image_digest", "image_environment", "redeploy")
+    kept = ("image_account", "image_digest", "image_environment", "redeploy")
     return {key: value for key, value in _settings(copy, environment).items() if key in kept}
 
 
@@ -76,7 +79,11 @@ def test_what_dev_built_is_named_after_its_commit(ready: Runner, copy: Path) -> 
 
 def test_prod_runs_the_digest_that_it_is_given(ready: Runner, copy: Path) -> None:
     assert _deploy(ready, "prod", image=OTHER) == ""
-    assert _pinned(copy, "prod") == {"image_digest": OTHER, "image_environment": "dev"}
+    assert _pinned(copy, "prod") == {
+        "image_account": "123456789012",
+        "image_digest": OTHER,
+        "image_environment": "dev",
+    }
 
 
 def test_prod_runs_what_dev_runs_if_it_is_given_none(ready: Runner, copy: Path) -> None:
@@ -197,24 +204,35 @@ def test_prod_takes_commits_of_main(copied_runner: Runner, copy: Path) -> None:
     assert "is not on main" in done.stdout
 
 
-def test_a_preview_pins_what_a_deployment_would(ready: Runner, copy: Path) -> None:
-    assert ready.run("pin-running", ENVIRONMENT="prod", **VARIABLES).returncode == 0
-    assert _pinned(copy, "prod") == {"image_digest": DIGEST, "image_environment": "dev"}
-    assert ready.run("pin-running", ENVIRONMENT="prod", OF="prod", **VARIABLES).returncode == 0
+def _look(runner: Runner, folder: Path, environment: str, **more: str) -> str:
+    """What a reading role does first; what it says."""
+    (folder / "seen").mkdir(exist_ok=True)
+    done = runner.run("pin-running", ENVIRONMENT=environment, RUNNER_TEMP=str(folder / "seen"), **VARIABLES | more)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_preview_pins_what_a_deployment_would(ready: Runner, copy: Path, tmp_path: Path) -> None:
+    _look(ready, tmp_path, "prod")
+    assert _pinned(copy, "prod") == {
+        "image_account": "123456789012",
+        "image_digest": DIGEST,
+        "image_environment": "dev",
+    }
+    _look(ready, tmp_path, "prod", OF="prod")
     assert _pinned(copy, "prod")["image_digest"] == OTHER, "drift is against what runs"
 
 
-def test_dev_is_previewed_as_it_is_built(ready: Runner, copy: Path) -> None:
+def test_dev_is_previewed_as_it_is_built(ready: Runner, copy: Path, tmp_path: Path) -> None:
     before = (copy / "Pulumi.dev.yaml").read_text()
-    assert ready.run("pin-running", ENVIRONMENT="dev", **VARIABLES).returncode == 0
+    _look(ready, tmp_path, "dev", PULUMI_BACKEND_URL=VARIABLES["BUILDER_BACKEND_URL"])
     assert (copy / "Pulumi.dev.yaml").read_text() == before
 
 
-def test_before_the_first_deployment_nothing_is_pinned(copied_runner: Runner, copy: Path) -> None:
+def test_before_the_first_deployment_nothing_is_pinned(copied_runner: Runner, copy: Path, tmp_path: Path) -> None:
     copied_runner.answer("make .venv-stacks/.stamp")
-    copied_runner.answer("pulumi stack output", code=255, err="error: no stack named 'dev' found")
-    done = copied_runner.run("pin-running", ENVIRONMENT="prod", **VARIABLES)
-    assert (done.returncode, done.stdout) == (0, "dev was never deployed: nothing is pinned\n")
+    copied_runner.answer("aws get-object", code=254, err="An error occurred (NoSuchKey) when calling GetObject")
+    assert "what dev runs is not known: nothing is pinned\n" in _look(copied_runner, tmp_path, "prod")
     assert _pinned(copy, "prod") == {}
 
 
