@@ -27,11 +27,16 @@ run: .venv/.local-stamp ## Run the service on HOST and PORT (127.0.0.1:8080) unt
 # Running it on AWS: one environment, ENV=dev or ENV=prod (docs/infrastructure.md)
 
 ENV ?= dev
+ENVIRONMENTS ?= dev,prod
 export PULUMI_SKIP_UPDATE_CHECK ?= true
 
 .PHONY: bootstrap
-bootstrap: .venv/.local-stamp ## Prepare an AWS account for REPO=OWNER/REPO: state, roles, secrets; shows what it would do, and asks
-	@$(BIN)/python -m bootstrap $(REPO) $(ARGS)
+bootstrap: .venv/.local-stamp ## Prepare an AWS account for REPO=OWNER/REPO: state, roles, secrets; asks first; ENVIRONMENTS=dev narrows it
+	@$(BIN)/python -m bootstrap $(REPO) --environments $(ENVIRONMENTS) $(ARGS)
+
+.PHONY: rights
+rights: .venv/.local-stamp ## Print how many actions each role of `make bootstrap` may take, and where
+	@$(BIN)/python -m bootstrap.count
 
 .PHONY: preview
 preview: .venv-stacks/.stamp ## Say what `make up` would change in ENV; changes nothing

@@ -8,13 +8,13 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
-TEMPLATE = Path(__file__).with_name("template.yaml")
+from bootstrap.scopes import ENVIRONMENTS
+from bootstrap.template import TEMPLATE
+
 STACK = "transcriber-bootstrap"
 PROVIDER = "oidc-provider/token.actions.githubusercontent.com"
-ENVIRONMENTS = ("dev", "prod")
 ASKED = {
     "api-keys": "the clients' API keys, as one line of what `transcriber keys` writes",
     "openai-api-key": "OpenAI's key; not needed with engine: local",
@@ -121,11 +121,19 @@ def apply(parameters: dict[str, str], ask: Ask) -> None:
         return
     say(f"{STACK}: this would be done\n" + "\n".join(changes))
     if ask("Do it? Only yes does: ").strip() != "yes":
-        raise Stopped(f"nothing was changed; the change set stays to be looked at: {name}")
+        discard(name, status)
+        raise Stopped("nothing was changed")
     aws("cloudformation", "execute-change-set", "--change-set-name", name)
     ended = "stack-update-complete" if status and status != "REVIEW_IN_PROGRESS" else "stack-create-complete"
     aws("cloudformation", "wait", ended, "--stack-name", STACK)
     say(f"{STACK}: done")
+
+
+def discard(change_set: str, status: str) -> None:
+    """As if it had never been asked for: a stack that only waits for its first change set goes with it."""
+    aws("cloudformation", "delete-change-set", "--change-set-name", change_set)
+    if status in ("", "REVIEW_IN_PROGRESS"):
+        aws("cloudformation", "delete-stack", "--stack-name", STACK)
 
 
 def store(environment: str, ask: Ask) -> None:
@@ -146,25 +154,37 @@ def store(environment: str, ask: Ask) -> None:
         say(f"{name}: {'stored' if value else 'left out'}")
 
 
-def told(account: str, region: str) -> str:
+def told(environments: Sequence[str], account: str, region: str) -> str:
     """What to do next."""
     described = aws("cloudformation", "describe-stacks", "--stack-name", STACK)["Stacks"][0]
     outputs = {each["OutputKey"]: each["OutputValue"] for each in described["Outputs"]}
-    variables = {
-        "AWS_ACCOUNT_ID_DEV": account,
-        "AWS_ACCOUNT_ID_PROD": account,
-        "AWS_REGION": region,
-        "PULUMI_BACKEND_URL": outputs["BackendUrl"],
-        "PULUMI_SECRETS_PROVIDER": outputs["SecretsProvider"],
-    }
+    variables, commands = {"AWS_REGION": region}, list[str]()
+    for environment in environments:
+        end, name = environment.upper(), environment.capitalize()
+        backend, provider = outputs[f"BackendUrl{name}"], outputs[f"SecretsProvider{name}"]
+        variables |= {
+            f"AWS_ACCOUNT_ID_{end}": account,
+            f"PULUMI_BACKEND_URL_{end}": backend,
+            f"PULUMI_SECRETS_PROVIDER_{end}": provider,
+        }
+        commands += [
+            f"  pulumi login '{backend}'",
+            f"  pulumi stack init {environment} --secrets-provider '{provider}'",
+            f"  make up ENV={environment}",
+        ]
     lines = [f"  gh variable set {key} --body '{value}'" for key, value in variables.items()]
-    login = f"  pulumi login '{outputs['BackendUrl']}'"
-    create = f"  pulumi stack init dev --secrets-provider '{outputs['SecretsProvider']}'"
-    return "\n".join(["Tell GitHub:", *lines, "On this machine:", login, create, "  make up ENV=dev"])
+    return "\n".join(["Tell GitHub:", *lines, "On this machine:", *commands])
 
 
 def say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
+
+
+def _environments(text: str) -> tuple[str, ...]:
+    chosen = tuple(name for name in ENVIRONMENTS if name in text.split(","))
+    if not chosen or set(text.split(",")) - set(ENVIRONMENTS):
+        raise argparse.ArgumentTypeError("is dev, prod or dev,prod")
+    return chosen
 
 
 def _repository(text: str) -> str:
@@ -176,23 +196,33 @@ def _repository(text: str) -> str:
 def main(arguments: Sequence[str] | None = None, *, ask: Ask = input, ask_secret: Ask = getpass.getpass) -> int:
     parser = argparse.ArgumentParser(prog="bootstrap", description=__doc__)
     parser.add_argument("repository", type=_repository, help="OWNER/REPO, or OWNER@OWNER_ID/REPO@REPO_ID")
+    parser.add_argument(
+        "--environments",
+        type=_environments,
+        default=",".join(ENVIRONMENTS),
+        help="which of them this account has, dev, prod or dev,prod (%(default)s)",
+    )
+    parser.add_argument("--hosted-zone", default="*", help="ID of the zone to write names into; any if left out")
     parser.add_argument("--budget-email", default="", help="who is told of costs; without one there is no budget")
     parser.add_argument("--budget-dollars", type=int, default=200, help="a month (%(default)s)")
     chosen = parser.parse_args(arguments)
     try:
         account = aws("sts", "get-caller-identity")["Account"]
         region = aws("ec2", "describe-availability-zones")["AvailabilityZones"][0]["RegionName"]
-        say(f"Account {account}, region {region}: state bucket, its key, roles for GitHub Actions, budget.")
+        names = " and ".join(chosen.environments)
+        say(f"Account {account}, region {region}, for {names}: state, its keys, roles for GitHub Actions, budget.")
         parameters = {
+            "Environments": ",".join(chosen.environments),
             "SubjectPrefix": f"repo:{chosen.repository}",
+            "HostedZone": chosen.hosted_zone,
             "GitHubProviderArn": others_provider(),
             "BudgetDollars": str(chosen.budget_dollars),
             "BudgetEmail": chosen.budget_email,
         }
         apply(parameters, ask)
-        for environment in ENVIRONMENTS:
+        for environment in chosen.environments:
             store(environment, ask_secret)
-        say(told(account, region))
+        say(told(chosen.environments, account, region))
     except Stopped as problem:
         sys.stderr.write(f"bootstrap: {problem}\n")
         return 1

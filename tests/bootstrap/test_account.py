@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bootstrap import template
 from bootstrap.__main__ import PROVIDER, main
 
 AWS = """#!{python}
@@ -25,8 +26,9 @@ for asked, out, error in json.loads((folder / "answers").read_text()):
 """
 ABSENT = "Stack with id transcriber-bootstrap does not exist"
 OUTPUTS = [
-    {"OutputKey": "BackendUrl", "OutputValue": "s3://state?region=eu-west-1"},
-    {"OutputKey": "SecretsProvider", "OutputValue": "awskms:///key"},
+    {"OutputKey": f"{key}{name}", "OutputValue": value.format(name.lower())}
+    for name in ("Dev", "Prod")
+    for key, value in (("BackendUrl", "s3://state/{}?region=eu-west-1"), ("SecretsProvider", "awskms:///{}"))
 ]
 THERE = {"Stacks": [{"StackStatus": "UPDATE_COMPLETE", "Outputs": OUTPUTS}]}
 OWN = f"arn:aws:iam::123456789012:{PROVIDER}"
@@ -64,8 +66,8 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     return Cli(tmp_path)
 
 
-def _run(answer: str = "yes", secret: str = "s3cret-value") -> int:
-    return main(["owner/repo"], ask=lambda _: answer, ask_secret=lambda _: secret)
+def _run(answer: str = "yes", *arguments: str) -> int:
+    return main(["owner/repo", *arguments], ask=lambda _: answer, ask_secret=lambda _: "s3cret-value")
 
 
 def test_shows_changes_then_makes_them(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
@@ -73,14 +75,64 @@ def test_shows_changes_then_makes_them(cli: Cli, capsys: pytest.CaptureFixture[s
     assert len(cli.calls("cloudformation execute-change-set")) == 1
     out = capsys.readouterr().out
     assert "add     AWS::S3::Bucket             StateBucket" in out
-    assert "pulumi login 's3://state?region=eu-west-1'" in out
+    assert "  pulumi login 's3://state/dev?region=eu-west-1'\n" in out
+    assert "  pulumi stack init prod --secrets-provider 'awskms:///prod'\n" in out
+    assert "  gh variable set PULUMI_BACKEND_URL_PROD --body 's3://state/prod?region=eu-west-1'\n" in out
 
 
-def test_without_a_yes_nothing_is_changed(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_yes_nothing_is_changed_and_nothing_left(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
     assert _run("y") == 1
     assert cli.calls("cloudformation execute-change-set") == []
     assert cli.calls("ssm put-parameter") == []
-    assert "nothing was changed" in capsys.readouterr().err
+    [(words, _)] = cli.calls("cloudformation delete-change-set")
+    assert words[words.index("--change-set-name") + 1] == "the-set"
+    assert cli.calls("cloudformation delete-stack") == [], "it was there before"
+    assert capsys.readouterr().err == "bootstrap: nothing was changed\n"
+
+
+@pytest.mark.parametrize("status", ["", "REVIEW_IN_PROGRESS"])
+def test_a_stack_that_waits_for_its_first_yes_goes_with_a_no(cli: Cli, status: str) -> None:
+    if status:
+        cli.says("cloudformation describe-stacks", {"Stacks": [{"StackStatus": status}]})
+    else:
+        cli.says("cloudformation describe-stacks", error=ABSENT)
+    assert _run("no") == 1
+    [(_, change_set)] = cli.calls("cloudformation create-change-set")
+    assert change_set["ChangeSetType"] == "CREATE"
+    [(words, _)] = cli.calls("cloudformation delete-stack")
+    assert "transcriber-bootstrap" in words
+
+
+@pytest.mark.parametrize(("environment", "other"), [("dev", "prod"), ("prod", "dev")])
+def test_an_account_for_each_environment(
+    cli: Cli, capsys: pytest.CaptureFixture[str], environment: str, other: str
+) -> None:
+    assert _run("yes", "--environments", environment, "--hosted-zone", "Z0123456789") == 0
+    [(_, change_set)] = cli.calls("cloudformation create-change-set")
+    given = {each["ParameterKey"]: each["ParameterValue"] for each in change_set["Parameters"]}
+    assert (given["Environments"], given["HostedZone"]) == (environment, "Z0123456789")
+    assert len(cli.calls("ssm put-parameter")) == 4
+    out = capsys.readouterr().out
+    assert f"gh variable set AWS_ACCOUNT_ID_{environment.upper()} --body '123456789012'" in out
+    assert other not in out.replace("product", "").lower()
+
+
+@pytest.mark.parametrize("names", ["", "stage", "dev,stage"])
+def test_environments_are_those_of_the_template(names: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        _run("yes", "--environments", names)
+    assert "is dev, prod or dev,prod" in capsys.readouterr().err
+
+
+def test_parameters_are_those_of_the_template(cli: Cli) -> None:
+    assert _run() == 0
+    [(_, change_set)] = cli.calls("cloudformation create-change-set")
+    given = {each["ParameterKey"]: each["ParameterValue"] for each in change_set["Parameters"]}
+    parameters = template.template()["Parameters"]
+    assert given.keys() == parameters.keys()
+    assert given["Environments"] in parameters["Environments"]["AllowedValues"]
+    outputs = template.template()["Outputs"].keys()
+    assert outputs == {each["OutputKey"] for each in OUTPUTS}
 
 
 def test_secrets_are_in_no_argument_and_not_shown(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,44 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from bootstrap import permissions
+from bootstrap import count, derived, permissions, scopes, template
+from bootstrap.template import Place
 
-LONGEST = {
-    "${AWS::Partition}": "aws-us-gov",
-    "${AWS::Region}": "ap-southeast-1",
-    "${AWS::AccountId}": "123456789012",
-    "${StateBucket.Arn}": "arn:aws-us-gov:s3:::transcriber-state-123456789012-ap-southeast-1",
-    "${StateKey.Arn}": f"arn:aws-us-gov:kms:ap-southeast-1:123456789012:key/{'0' * 36}",
-}
-MANAGED_POLICY_CHARACTERS = 6_144
+ROOT = Path(__file__).parents[2]
+PLACE = Place()
+ROLES = template.resources("AWS::IAM::Role")
+ENVIRONMENTS = scopes.ENVIRONMENTS
 
 
-class _Loader(yaml.SafeLoader):
-    """Knows the short forms of CloudFormation's functions."""
-
-
-def _function(loader: _Loader, suffix: str, node: yaml.Node) -> Any:
-    if isinstance(node, yaml.SequenceNode):
-        return {suffix: loader.construct_sequence(node, deep=True)}
-    assert isinstance(node, yaml.ScalarNode)
-    return {suffix: loader.construct_scalar(node)}
-
-
-_Loader.add_multi_constructor("!", _function)
-TEMPLATE: dict[str, Any] = yaml.load(permissions.TEMPLATE.read_text(), _Loader)  # extends SafeLoader
-ROLES = {
-    name.removesuffix("Role"): each["Properties"]
-    for name, each in TEMPLATE["Resources"].items()
-    if each["Type"] == "AWS::IAM::Role"
-}
-
-
-def _allowed(name: str) -> set[str]:
+def _allowed(role: str) -> set[str]:
     return {
         action
-        for statement in permissions.policies()[name]
+        for document in template.documents(role, PLACE).values()
+        for statement in document["Statement"]
         if statement["Effect"] == "Allow"
         for action in statement["Action"]
     }
@@ -63,95 +40,124 @@ def test_template_is_clean() -> None:
     assert (done.returncode, done.stdout) == (0, "")
 
 
-def test_every_type_that_stacks_use_is_known() -> None:
-    assert permissions.used() - permissions.KINDS.keys() == set()
-    assert permissions.KINDS.keys() - permissions.used() == set()
-
-
-def test_unknown_types_are_errors() -> None:
-    with pytest.raises(KeyError, match=r"sqs\.Queue"):
-        permissions.derived({"sqs.Queue"})
-
-
-@pytest.mark.parametrize("kind", sorted(kind for kind, schemas in permissions.KINDS.items() if schemas))
-def test_without_a_type_its_actions_are_gone_or_needed_by_another(kind: str) -> None:
-    own = permissions.derived({kind})
-    others = permissions.derived(permissions.used() - {kind})
-    assert own
-    assert permissions.derived(permissions.used()) - others == own - others
-
-
-@pytest.mark.parametrize("name", sorted(permissions.policies()))
-def test_policies_are_no_longer_than_aws_takes(name: str) -> None:
-    text = json.dumps({"Version": "2012-10-17", "Statement": permissions.policies()[name]}, separators=(",", ":"))
-    for variable, value in LONGEST.items():
-        text = text.replace(variable, value)
-    assert "${" not in text
-    assert len(text) <= MANAGED_POLICY_CHARACTERS
-
-
 def test_template_is_no_longer_than_a_request_takes() -> None:
     assert len(permissions.TEMPLATE.read_bytes()) <= 51_200
 
 
+def test_every_type_that_stacks_use_is_known() -> None:
+    assert derived.used() - derived.KINDS.keys() == set()
+    assert derived.KINDS.keys() - derived.used() == set()
+
+
+def test_unknown_types_are_errors() -> None:
+    with pytest.raises(KeyError, match=r"sqs\.Queue"):
+        derived.derived({"sqs.Queue"})
+
+
+@pytest.mark.parametrize("kind", sorted(kind for kind, schemas in derived.KINDS.items() if schemas))
+def test_without_a_type_its_actions_are_gone_or_needed_by_another(kind: str) -> None:
+    own = derived.derived({kind})
+    others = derived.derived(derived.used() - {kind})
+    assert own
+    assert derived.derived(derived.used()) - others == own - others
+
+
+# What roles can't do
+
+
 def test_preview_only_looks() -> None:
-    changing = {action for action in _allowed("PreviewPolicy") if not permissions.READS.fullmatch(action)}
-    assert changing == {"kms:Decrypt"}
-    assert permissions.READS.fullmatch("ec2:DescribeVpcs")
-    assert not permissions.READS.fullmatch("ec2:CreateVpc")
+    assert {action for action in _allowed("transcriber-preview") if not derived.READS.fullmatch(action)} == set()
+    assert derived.READS.fullmatch("ec2:DescribeVpcs")
+    assert not derived.READS.fullmatch("ec2:CreateVpc")
 
 
-@pytest.mark.parametrize("name", ["PreviewPolicy", "DevStatePolicy", "ProdStatePolicy"])
-def test_objects_and_keys_are_those_of_the_state(name: str) -> None:
-    data = re.compile(r"s3:(GetObject|PutObject|DeleteObject)|kms:|ssm:GetParameter$|ssm:GetParameters$")
-    for statement in permissions.policies()[name]:
-        if statement["Effect"] == "Allow" and any(data.match(action) for action in statement["Action"]):
-            assert all(
-                each.startswith(("${StateBucket.Arn}", "${StateKey.Arn}")) or each.endswith("/smoke-api-key")
-                for each in statement["Resource"]
-            )
+def test_preview_decrypts_nothing() -> None:
+    *_, denied = template.documents("transcriber-preview", PLACE)["PreviewPolicy"]["Statement"]
+    assert denied == {"Effect": "Deny", "Action": ["kms:Decrypt"], "Resource": ["*"]}
+    assert not any(action.startswith("kms:") for action in _allowed("transcriber-preview"))
 
 
-def test_nothing_else_is_decrypted() -> None:
-    *_, preview = permissions.policies()["PreviewPolicy"]
-    assert preview == {"Effect": "Deny", "Action": ["kms:Decrypt"], "NotResource": ["${StateKey.Arn}"]}
-    *_, deploy = permissions.policies()["ProdStatePolicy"]
-    assert deploy["NotResource"] == ["${StateKey.Arn}"]
-    [(operator, conditions)] = deploy["Condition"].items()
-    assert operator == "StringNotEquals"
-    assert conditions["kms:EncryptionContext:PARAMETER_ARN"].endswith("parameter/transcriber/prod/smoke-api-key")
+@pytest.mark.parametrize("role", template.roles())
+def test_objects_and_keys_are_those_of_the_state(role: str) -> None:
+    data = re.compile(r"s3:(GetObject|PutObject)|kms:|ssm:GetParameter$|ssm:GetParameters$")
+    for document in template.documents(role, PLACE).values():
+        for statement in document["Statement"]:
+            if statement["Effect"] == "Allow" and any(data.match(action) for action in statement["Action"]):
+                assert all(
+                    ":transcriber-state-" in each or ":key/" in each or each.endswith("/smoke-api-key")
+                    for each in statement["Resource"]
+                )
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_a_deploying_role_has_its_own_state_and_key(environment: str) -> None:
+    statements = template.documents(f"transcriber-deploy-{environment}", PLACE)[
+        f"{environment.capitalize()}StatePolicy"
+    ]["Statement"]
+    listing, objects, keys, smoke, denied = statements[:5]
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": [f"{environment}/*"]}}
+    assert [each.rpartition(":")[2] for each in objects["Resource"]] == [
+        f"transcriber-state-123456789012-us-east-1/{environment}/*"
+    ]
+    assert keys["Resource"] == [f"arn:aws:kms:us-east-1:123456789012:key/{environment}"]
+    assert smoke["Resource"][0].endswith(f"parameter/transcriber/{environment}/smoke-api-key")
+    assert (denied["Effect"], denied["NotResource"]) == ("Deny", keys["Resource"])
+    assert denied["Condition"] == {
+        "StringNotEquals": {"kms:EncryptionContext:PARAMETER_ARN": smoke["Resource"][0]},
+    }
 
 
 @pytest.mark.parametrize(("environment", "other"), [("dev", "prod"), ("prod", "dev")])
 def test_no_environment_names_what_is_of_the_other_but_to_promote_images(environment: str, other: str) -> None:
-    policies = permissions.policies()
-    statements = [
-        statement
-        for part in ("Network", "Service", "State")
-        for statement in policies[f"{environment.capitalize()}{part}Policy"]
-    ]
-    reaching = [each for each in statements if f"transcriber-{other}" in json.dumps(each)]
-    allowed = [action for each in reaching for action in each["Action"]]
-    assert allowed == (
-        []
-        if environment == "dev"
-        else ["ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:PutImage"]
+    """Settings of the other may be looked at, as by everybody who looks."""
+    role = template.documents(f"transcriber-deploy-{environment}", PLACE)
+    assert all(
+        derived.READS.fullmatch(action) for each in role.pop("LookPolicy")["Statement"] for action in each["Action"]
     )
+    theirs = re.compile(rf"[-/]{other}(\b|-)")
+    reaching = [each for document in role.values() for each in document["Statement"] if theirs.search(json.dumps(each))]
+    allowed = [action for each in reaching for action in each["Action"]]
+    assert allowed == ([] if environment == "dev" else [*permissions.TAGGING, "s3:GetObject"])
 
 
-@pytest.mark.parametrize("environment", permissions.ENVIRONMENTS)
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_what_changes_something_is_by_name_or_tag(environment: str) -> None:
+    """But for what IAM knows no resource for."""
+    everywhere = [
+        action
+        for document in template.documents(f"transcriber-deploy-{environment}", PLACE).values()
+        for each in document["Statement"]
+        if each["Effect"] == "Allow" and each["Resource"] == ["*"]
+        for action in each["Action"]
+        if not derived.READS.fullmatch(action)
+    ]
+    assert everywhere == ["acm:RequestCertificate", "sns:Unsubscribe"]
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_roles_are_passed_to_what_runs_tasks_and_logs_flows(environment: str) -> None:
-    passing = [
+    [passing] = [
         each
-        for each in permissions.policies()[f"{environment.capitalize()}ServicePolicy"]
+        for document in template.documents(f"transcriber-deploy-{environment}", PLACE).values()
+        for each in document["Statement"]
         if "iam:PassRole" in each["Action"]
     ]
-    assert [each["Action"] for each in passing] == [["iam:PassRole"]]
-    assert passing[0]["Condition"]["StringEquals"]["iam:PassedToService"] == [
+    assert passing["Action"] == ["iam:PassRole"]
+    assert passing["Condition"]["StringEquals"]["iam:PassedToService"] == [
         "ecs-tasks.amazonaws.com",
         "vpc-flow-logs.amazonaws.com",
     ]
-    assert passing[0]["Resource"][0].endswith(f"role/transcriber-{environment}-*")
+    assert passing["Resource"][0].endswith(f"role/transcriber-{environment}-*")
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_a_bounded_role_has_no_rights_over_rights(environment: str) -> None:
+    _, document = template.boundary(PLACE, environment)
+    services = {action.partition(":")[0] for each in document["Statement"] for action in each["Action"]}
+    assert services == {"ecr", "ecs", "kms", "logs", "s3", "ssm", "ssmmessages"}
+
+
+# Who takes them on
 
 
 def test_roles_trust_exact_subjects() -> None:
@@ -164,19 +170,28 @@ def test_roles_trust_exact_subjects() -> None:
         subjects[role["RoleName"]] = conditions["token.actions.githubusercontent.com:sub"]
     prefix = "${SubjectPrefix}"
     assert subjects == {
-        "transcriber-preview": [{"Sub": f"{prefix}:pull_request"}, {"Sub": f"{prefix}:ref:refs/heads/main"}],
-        "transcriber-deploy-dev": {"Sub": f"{prefix}:environment:dev"},
-        "transcriber-deploy-prod": {"Sub": f"{prefix}:environment:prod"},
+        "transcriber-preview": [{"Fn::Sub": f"{prefix}:pull_request"}, {"Fn::Sub": f"{prefix}:ref:refs/heads/main"}],
+        "transcriber-deploy-dev": {"Fn::Sub": f"{prefix}:environment:dev"},
+        "transcriber-deploy-prod": {"Fn::Sub": f"{prefix}:environment:prod"},
     }
 
 
 def test_roles_have_their_policies() -> None:
-    policies = {name: [each["Ref"] for each in role["ManagedPolicyArns"]] for name, role in ROLES.items()}
-    assert policies == {
-        "Preview": ["PreviewPolicy"],
-        "DeployDev": ["DevNetworkPolicy", "DevServicePolicy", "DevStatePolicy"],
-        "DeployProd": ["ProdNetworkPolicy", "ProdServicePolicy", "ProdStatePolicy"],
+    assert template.roles() == {
+        "transcriber-preview": ["LookPolicy", "PreviewPolicy"],
+        "transcriber-deploy-dev": ["LookPolicy", "DevNetworkPolicy", "DevServicePolicy", "DevStatePolicy"],
+        "transcriber-deploy-prod": ["LookPolicy", "ProdNetworkPolicy", "ProdServicePolicy", "ProdStatePolicy"],
     }
+
+
+def test_an_account_may_have_one_environment_alone() -> None:
+    """What is of one depends on its condition, and nothing that has none names it."""
+    resources: dict[str, dict[str, Any]] = template.template()["Resources"]
+    for name, resource in resources.items():
+        for environment in ("Dev", "Prod"):
+            if resource.get("Condition") != f"Has{environment}":
+                assert environment not in name
+                assert not re.search(rf"StateKey{environment}|{environment}\w*Policy", json.dumps(resource))
 
 
 @pytest.mark.parametrize(
@@ -190,5 +205,22 @@ def test_roles_have_their_policies() -> None:
     ],
 )
 def test_prefix_is_one_repository(prefix: str, *, fits: bool) -> None:
-    pattern = TEMPLATE["Parameters"]["SubjectPrefix"]["AllowedPattern"]
+    pattern = template.template()["Parameters"]["SubjectPrefix"]["AllowedPattern"]
     assert bool(re.fullmatch(pattern, prefix)) == fits
+
+
+# How many
+
+
+def test_numbers_are_documented_as_they_are() -> None:
+    assert count.table() in (ROOT / "docs" / "security.md").read_text(), "put in what `make rights` prints"
+
+
+def test_an_action_counts_where_it_reaches_furthest() -> None:
+    own = {"Effect": "Allow", "Action": ["a:Make", "a:Read"], "Resource": ["arn:x"]}
+    tagged = {**own, "Action": ["a:Make"], "Condition": {"StringEquals": {"aws:ResourceTag/environment": "dev"}}}
+    anywhere = {**own, "Action": ["a:Drop", "a:GetIt"], "Resource": ["*"]}
+    denied = {**own, "Effect": "Deny", "Action": ["a:Other"]}
+    assert count.row("x", [{"Statement": [own, tagged]}, {"Statement": [anywhere, denied]}]) == count.Row(
+        "x", actions=4, changing=3, named=1, tagged=1, anywhere=1
+    )

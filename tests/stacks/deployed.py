@@ -11,6 +11,9 @@ from typing import Any
 
 import yaml
 
+from bootstrap import template
+from bootstrap.template import Place
+
 from .builder import Builder
 from .engine import ROOT, Engine, Ran
 from .standin.account import Account
@@ -55,6 +58,7 @@ class Deployed:
         made.configure("prod", architecture="x86_64")
         with made.engine.ledger.open() as account:
             account.outside["zones"] = {ZONE: "example.com"}
+            account.outside["policies"] = dict(template.boundary(Place(), name) for name in ("dev", "prod"))
             account.outside["parameters"] = {
                 f"/transcriber/{environment}/{name}": {"type": "SecureString", "value": value}
                 for environment in ("dev", "prod")
