@@ -101,3 +101,43 @@ async def test_behind_missing_bytes_it_goes_on(name: str, size: int) -> None:
     samples, lost = await decoded(opened(broken), cut(broken, size))
     assert lost >= 1
     assert samples.shape[1] > 3.3 * 16_000
+
+
+def timed(number: int, *times: int, wide: bool = False) -> bytes:
+    """A fragment of as many tracks, each beginning at its time."""
+    parts = b"".join(
+        box(
+            b"traf",
+            box(b"tfhd", struct.pack(">II", 0, track))
+            + box(b"tfdt", struct.pack(">IQ", 1 << 24, time) if wide else struct.pack(">II", 0, time)),
+        )
+        for track, time in enumerate(times, 1)
+    )
+    return box(b"moof", box(b"mfhd", struct.pack(">II", 0, number)) + parts) + box(b"mdat", bytes([number]) * 50)
+
+
+def left_out(*fragments: bytes) -> list[int]:
+    """Which of the fragments don't come out."""
+    out, _ = passed(HEAD + b"".join(fragments))
+    return [at for at, each in enumerate(fragments) if each not in out]
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_a_time_that_can_not_be_is_damage(wide: bool) -> None:
+    times = (5000, 5100, 4_000_000_000, 5300, 5400)
+    assert left_out(*(timed(number, time, wide=wide) for number, time in enumerate(times))) == [2]
+
+
+def test_a_long_gap_is_believed_when_the_next_fragment_bears_it_out() -> None:
+    times = (0, 100, 200, 900_000, 900_100, 900_200)
+    assert left_out(*(timed(number, time) for number, time in enumerate(times))) == [3]
+
+
+def test_gaps_and_steps_back_are_left_alone() -> None:
+    times = (0, 100, 90_000, 200, 300)
+    assert left_out(*(timed(number, time) for number, time in enumerate(times))) == []
+
+
+def test_tracks_have_times_of_their_own() -> None:
+    pairs = [(0, 0), (100, 9_000_000), (200, 18_000_000), (300, 27_000_000)]
+    assert left_out(*(timed(number, *pair) for number, pair in enumerate(pairs))) == []

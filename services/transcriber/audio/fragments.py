@@ -31,6 +31,8 @@ _KINDS = frozenset(
 )
 """Of boxes at the top, where fragments are."""
 _MAX_MOOF_BYTES = 1 << 20
+_MOST_STEPS = 1000
+"""A time that is further ahead than so many fragments are apart is none, unless the next one bears it out."""
 
 
 class Fragments:
@@ -45,6 +47,7 @@ class Fragments:
         """Whether the next fragment is looked for."""
         self._plain = False
         """Whether nothing is looked at any more."""
+        self._times = _Times()
         self._credit = 0
         """Bytes passed on and not yet made up for by zeros: a stream grows to twice its size at most."""
 
@@ -88,7 +91,8 @@ class Fragments:
         self._fragmented = True
         if len(self._waiting) < min(size, _MAX_MOOF_BYTES) and not ended:
             return None
-        if not _is_whole(bytes(self._waiting[:size])):
+        box = bytes(self._waiting[:size])
+        if not _is_whole(box) or not all(self._times.believe(*time) for time in _times(box)):
             self._take(8)
             self._lost = True
             return b"", True
@@ -139,3 +143,44 @@ def _is_whole(box: bytes) -> bool:
             return False
         position += size
     return position == len(box) == int.from_bytes(box[:4])
+
+
+class _Times:
+    """When fragments begin, by track. A demuxer drops what comes behind a time that is wrong and far ahead."""
+
+    def __init__(self) -> None:
+        self._last: dict[int, int] = {}
+        self._step: dict[int, int] = {}
+        """The longest from one to the next."""
+        self._doubted: dict[int, int] = {}
+
+    def believe(self, track: int, time: int) -> bool:
+        """Whether a fragment of the track may begin then, in ticks of its own."""
+        step, last = self._step.get(track, 0), self._last.get(track, time)
+        doubted = self._doubted.pop(track, None)
+        borne_out = doubted is not None and 0 <= time - doubted <= _MOST_STEPS * step
+        if step and time - last > _MOST_STEPS * step and not borne_out:
+            self._doubted[track] = time
+            return False
+        self._step[track] = step if borne_out else max(step, time - last)
+        self._last[track] = time
+        return True
+
+
+def _times(box: bytes) -> Iterator[tuple[int, int]]:
+    """Track and decode time of each track's part of a fragment (ISO 14496-12, 8.8.7 and 8.8.12)."""
+    for kind, part in _children(box[8:]):
+        fields = dict(_children(part)) if kind == b"traf" else {}
+        head, time = fields.get(b"tfhd", b""), fields.get(b"tfdt", b"")
+        if len(head) >= 8 and len(time) >= 8:
+            yield int.from_bytes(head[4:8]), int.from_bytes(time[4:12] if time[0] else time[4:8])
+
+
+def _children(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    position = 0
+    while position + 8 <= len(content):
+        size = int.from_bytes(content[position : position + 4])
+        if size < 8:
+            return
+        yield content[position + 4 : position + 8], content[position + 8 : position + size]
+        position += size
