@@ -100,7 +100,8 @@ def test_a_job_is_shown_with_the_same_names_whatever_its_state() -> None:
     assert running.keys() == ended.keys()
     assert (running["state"], running["progress"]) == ("running", {"seconds": 1.235, "fraction": 0.3333})
     assert (ended["state"], ended["progress"], ended["gaps"], ended["duration_seconds"]) == ("done", None, 1, 4.5)
-    assert ended["warnings"] == [{"code": "w", "message": "Look.", "at": 1.5}]
+    warning = {"code": "w", "message": "Look.", "at": 1.5, "end": None, "cause": None}
+    assert ended["warnings"] == [warning]
     assert "owner" not in running
     assert not {"resume", "interim_results"} & running["options"].keys()
     json.dumps(running)
