@@ -38,6 +38,14 @@ class Asking:
         return self.headers.get("host", "")
 
     @property
+    def origin(self) -> str | None:
+        return self.headers.get("origin")
+
+    def first(self, name: str) -> str:
+        """Of a header that each proxy adds to: what the one says that the client has spoken to; empty without any."""
+        return self.headers.get(name, "").partition(",")[0].strip()
+
+    @property
     def forwarded(self) -> bool:
         return any(name in self.headers for name in _FORWARDED)
 
@@ -94,16 +102,18 @@ class Perimeter:
         return not self.anonymous or "." not in name or name.endswith(".localhost") or address_of(name) is not None
 
     def _own_origin(self, asking: Asking, *, trusted: bool) -> bool:
-        origin = asking.headers.get("origin")
-        if origin is None or self.origins.any or normal_origin(origin) in self.origins.allowed:
+        if asking.origin is None or self.origins.any:
+            return True
+        if (origin := normal_origin(asking.origin)) is None:
+            return False
+        if origin in self.origins.allowed:
             return True
         scheme, host = asking.scheme, asking.host
         if trusted:
-            scheme = asking.headers.get("x-forwarded-proto", scheme)
-            host = asking.headers.get("x-forwarded-host", host)
+            scheme, host = asking.first("x-forwarded-proto") or scheme, asking.first("x-forwarded-host") or host
         # Behind a proxy that is not trusted, TLS is not seen here: either scheme may be the page's.
         schemes = ("http", "https") if scheme in ("http", "ws") and not trusted else (_page_scheme(scheme),)
-        return normal_origin(origin) in {normal_origin(f"{one}://{host}") for one in schemes}
+        return origin in {normal_origin(f"{one}://{host}") for one in schemes}
 
 
 def _page_scheme(scheme: str) -> str:

@@ -143,6 +143,28 @@ def test_a_trusted_proxy_says_where_a_page_is() -> None:
     assert code(proxied, asking("10.0.0.1", host="task:8080", **insecure)) == "foreign_origin"
 
 
+@pytest.mark.parametrize(
+    ("forwarded", "origin"),
+    [
+        ({"x_forwarded_proto": "https, http"}, "https://example.com"),
+        ({"x_forwarded_proto": "https", "x_forwarded_host": "example.com, inner:8080"}, "https://example.com"),
+        ({"x_forwarded_proto": "wss"}, "https://example.com"),
+        ({"x_forwarded_proto": ""}, "http://example.com"),
+    ],
+)
+def test_of_several_proxies_the_first_has_seen_the_page(forwarded: dict[str, str], origin: str) -> None:
+    proxied = Perimeter(anonymous=False, proxies=(ip_network("10.0.0.1"),))
+    assert code(proxied, asking("10.0.0.1", host="example.com", origin=origin, **forwarded)) is None
+    for foreign in ("null", "file://", "", "https://evil.example", "https://inner:8080"):
+        assert code(proxied, asking("10.0.0.1", host="example.com", origin=foreign, **forwarded)) == "foreign_origin"
+
+
+@pytest.mark.parametrize("forwarded", [{"x_forwarded_host": "a/b"}, {"x_forwarded_proto": "h t"}])
+def test_what_is_no_origin_is_never_the_same(forwarded: dict[str, str]) -> None:
+    proxied = Perimeter(anonymous=False, proxies=(ip_network("10.0.0.1"),))
+    assert code(proxied, asking("10.0.0.1", host="example.com", origin="null", **forwarded)) == "foreign_origin"
+
+
 def test_who_asks_directly() -> None:
     assert KEYED.is_direct(asking())
     assert not KEYED.is_direct(asking(x_forwarded_for="127.0.0.1"))
