@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -20,6 +21,7 @@ from transcriber.sessions import Sessions
 from transcriber.storage.store import Item, NotFound, Store, StoreError
 
 MAX_LISTED = 1000
+_COUNT = re.compile(r"[0-9]{1,9}")
 _MAX_DAYS = 92
 _PIECE_BYTES = 1 << 20
 _RETRY_AFTER_SECONDS = 5
@@ -90,10 +92,8 @@ class _Routes:
         day, after = _day("day", asked.get("day")), asked.get("after", "")
         if "after" in asked and not made_at(after):
             raise _invalid("after", "the id of a session")
-        limit = asked.get("limit", "100")
-        if not limit.isascii() or not limit.isdecimal() or not 1 <= int(limit[:9]) <= MAX_LISTED:
-            raise _invalid("limit", f"a number from 1 to {MAX_LISTED}")
-        found, more = await self._catalogue.day(self._archive.owner(), day, after=after, limit=int(limit))
+        limit = _count(asked.get("limit", "100"))
+        found, more = await self._catalogue.day(self._archive.owner(), day, after=after, limit=limit)
         return _json({"sessions": [_entry(entry) for entry in found], "next": more})
 
     async def show(self, session_id: str) -> Response:
@@ -216,6 +216,13 @@ def _day(name: str, text: str | None) -> date:
         return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
     except ValueError:
         raise _invalid(name, "a day (YYYY-MM-DD)") from None
+
+
+def _count(text: str) -> int:
+    """How many to list. Raises Denied."""
+    if _COUNT.fullmatch(text) is None or not 1 <= int(text) <= MAX_LISTED:
+        raise _invalid("limit", f"a number from 1 to {MAX_LISTED}")
+    return int(text)
 
 
 def _invalid(name: str, allowed: str) -> Denied:
