@@ -1,9 +1,11 @@
 """The API keys that hold now: those of `API_KEYS`, and those of `API_KEYS_FILE` as the file is now."""
 
+import contextlib
+import fcntl
 import logging
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from pathlib import Path
 
 from transcriber.api_keys import ApiKey, KeysError, dump, find, parse
@@ -45,12 +47,12 @@ class KeyRing:
 
     def _look(self) -> None:
         """Read the file again if it is another one than before. One that can't be used changes nothing: half a file
-        must lock nobody out, and let nobody in."""
+        must lock nobody out, and let nobody in. An empty one is half a file, too: the list without keys is `[]`."""
         if self._path is None or (stamp := _stamp(self._path)) == self._stamp:
             return
         self._stamp = stamp
         try:
-            self._from_file, self._stamp = read(self._path)
+            self._from_file, self._stamp = read(self._path, empty=not self._from_file)
         except KeysError as wrong:
             log.error("API keys are left as they were", extra={"reason": str(wrong)})
         else:
@@ -72,8 +74,8 @@ def _stamp(path: Path) -> _Stamp | None:
     return status.st_ino, status.st_mtime_ns, status.st_size
 
 
-def read(path: Path) -> tuple[tuple[ApiKey, ...], _Stamp]:
-    """The keys of a file, and what tells it from the one it is next.
+def read(path: Path, *, empty: bool = True) -> tuple[tuple[ApiKey, ...], _Stamp]:
+    """The keys of a file, and what tells it from the one it is next; `empty`: whether there may be nothing in it.
 
     Raises:
         KeysError: they can't be read.
@@ -87,14 +89,33 @@ def read(path: Path) -> tuple[tuple[ApiKey, ...], _Stamp]:
         raise KeysError(f"{path} can't be read: {problem.strerror}") from None
     except UnicodeDecodeError:
         raise KeysError(f"{path} is not text in UTF-8") from None
+    if not empty and not text.strip():
+        raise KeysError(f"{path} is empty")
     try:
         return parse(text), (status.st_ino, status.st_mtime_ns, status.st_size)
     except KeysError as wrong:
         raise KeysError(f"{path}: {wrong}") from None
 
 
+@contextlib.contextmanager
+def changing(path: Path) -> Generator[None]:
+    """Whoever reads a file of keys to write it anew does both inside: changes at the same time follow each other.
+    Makes the file's folder. Raises OSError."""
+    folder = path.resolve().parent
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        # Some file systems of a network have no such locks.
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 def write(path: Path, keys: Iterable[ApiKey]) -> None:
-    """Put keys into a file, whole or not at all; only its owner may read it. Raises OSError."""
+    """Put keys into a file, whole or not at all. One that was there stays whose it is and as readable as it is; only
+    its owner may read a new one. Raises OSError."""
     path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".keys-")
@@ -104,7 +125,11 @@ def write(path: Path, keys: Iterable[ApiKey]) -> None:
             file.flush()
             os.fsync(file.fileno())
         if path.exists():
-            os.chmod(name, path.stat().st_mode & 0o777)
+            before = path.stat()
+            # Made by root in its place, it would be closed to the service.
+            with contextlib.suppress(PermissionError):
+                os.chown(name, before.st_uid, before.st_gid)
+            os.chmod(name, before.st_mode & 0o777)
         os.replace(name, path)
     except BaseException:
         os.unlink(name)

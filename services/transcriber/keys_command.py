@@ -1,6 +1,7 @@
 """`transcriber keys`: makes, lists and revokes API keys in a file that a running service reads again by itself."""
 
 import argparse
+import contextlib
 import json
 import sys
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from typing import Any, cast
 
 from transcriber.api_keys import LIMITS, ApiKey, KeyLimits, KeysError, limits_to_json, new_key, read_limits
 from transcriber.bounds import RECORDS
-from transcriber.key_ring import read, write
+from transcriber.key_ring import changing, read, write
 
 OK, FAILED, USAGE = 0, 1, 2
 
@@ -61,6 +62,11 @@ def run(arguments: argparse.Namespace, file: Path | None) -> int:
 
 
 def _new(arguments: argparse.Namespace, file: Path | None) -> int:
+    with changing(file) if file else contextlib.nullcontext():
+        return _made(arguments, file)
+
+
+def _made(arguments: argparse.Namespace, file: Path | None) -> int:
     given = {name: value for name in LIMITS if (value := getattr(arguments, name)) is not None}
     keys = _read(file)
     theirs = [key for key in keys if key.name == arguments.name]
@@ -86,12 +92,15 @@ def _list(arguments: argparse.Namespace, file: Path | None) -> int:
 
 def _revoke(arguments: argparse.Namespace, file: Path | None) -> int:
     file = _needed(file)
-    keys = _read(file)
-    named = [key for key in keys if arguments.name in (key.name, key.id)]
-    gone = named[:-1] if arguments.older else named
-    if not named:
+    if not file.exists():
         return _fail(f"there is no key of this name or id: {arguments.name}")
-    write(file, [key for key in keys if key not in gone])
+    with changing(file):
+        keys = _read(file)
+        named = [key for key in keys if arguments.name in (key.name, key.id)]
+        gone = named[:-1] if arguments.older else named
+        if not named:
+            return _fail(f"there is no key of this name or id: {arguments.name}")
+        write(file, [key for key in keys if key not in gone])
     for key in gone:
         sys.stdout.write(f"revoked {key.id} of {key.name}\n")
     return OK

@@ -2,12 +2,13 @@
 
 import logging
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from transcriber.api_keys import KeyLimits, KeysError, dump, new_key
-from transcriber.key_ring import KeyRing, read, write
+from transcriber.api_keys import ApiKey, KeyLimits, KeysError, dump, new_key
+from transcriber.key_ring import KeyRing, changing, read, write
 
 ONE, ONE_KEPT = new_key("one", KeyLimits())
 TWO, TWO_KEPT = new_key("two", KeyLimits())
@@ -46,7 +47,7 @@ def test_a_change_in_place_of_the_same_size_is_seen(file: Path) -> None:
     assert ring.find(TWO) is not None
 
 
-@pytest.mark.parametrize("content", ["[", '[{"name": "x"}]', "\0", None])
+@pytest.mark.parametrize("content", ["[", '[{"name": "x"}]', "\0", "", "\n", None])
 def test_what_can_not_be_read_changes_nothing_and_is_told_once(
     file: Path, content: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -60,6 +61,14 @@ def test_what_can_not_be_read_changes_nothing_and_is_told_once(
     assert [record.getMessage() for record in caplog.records] == ["API keys are left as they were"]
     write(file, [TWO_KEPT])
     assert (ring.find(ONE), ring.find(TWO)) == (None, TWO_KEPT)
+
+
+def test_a_file_that_is_still_empty_has_no_keys(file: Path) -> None:
+    file.write_text("")
+    ring = KeyRing(path=file)
+    assert ring.keys == ()
+    write(file, [ONE_KEPT])
+    assert ring.find(ONE) == ONE_KEPT
 
 
 def test_keys_that_can_not_be_used_are_told_with_the_setting(tmp_path: Path) -> None:
@@ -80,6 +89,29 @@ def test_a_file_is_its_owners_and_whole(tmp_path: Path) -> None:
     write(path, [ONE_KEPT, TWO_KEPT])
     assert path.stat().st_mode & 0o777 == 0o640
     assert read(path)[0] == (ONE_KEPT, TWO_KEPT)
+    assert [left.name for left in path.parent.iterdir()] == ["keys.json"]
+
+
+def test_a_file_stays_whose_it_is(file: Path) -> None:
+    """Only root can give files away; others can to groups that they are in."""
+    theirs = (10001, 10002) if os.geteuid() == 0 else (os.geteuid(), os.getgroups()[-1])
+    os.chown(file, *theirs)
+    write(file, [TWO_KEPT])
+    assert (file.stat().st_uid, file.stat().st_gid) == theirs
+
+
+def test_changes_at_the_same_time_are_all_made(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    made = [new_key(f"key-{number}", KeyLimits())[1] for number in range(12)]
+
+    def add(key: ApiKey) -> None:
+        with changing(path):
+            keys = read(path)[0] if path.exists() else ()
+            write(path, [*keys, key])
+
+    with ThreadPoolExecutor(len(made)) as threads:
+        list(threads.map(add, made))
+    assert {key.name for key in read(path)[0]} == {key.name for key in made}
     assert [left.name for left in path.parent.iterdir()] == ["keys.json"]
 
 

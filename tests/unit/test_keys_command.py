@@ -1,13 +1,14 @@
 """`transcriber keys`, as it is called."""
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
 
 from transcriber.__main__ import main
-from transcriber.api_keys import KeyLimits, find, parse
-from transcriber.key_ring import read
+from transcriber.api_keys import KeyLimits, find, new_key, parse
+from transcriber.key_ring import changing, read, write
 
 
 @pytest.fixture
@@ -61,6 +62,25 @@ def test_a_key_is_replaced_by_another_one(file: Path, capsys: pytest.CaptureFixt
     assert [bool(find(read(file)[0], text)) for text in (old, new, other)] == [False, True, True]
     assert main(["keys", "revoke", "alice"]) == 0
     assert [bool(find(read(file)[0], text)) for text in (old, new, other)] == [False, False, True]
+
+
+def test_a_change_waits_for_another_one(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made(capsys, "alice")
+    revoking = threading.Thread(target=main, args=[["keys", "revoke", "alice"]])
+    with changing(file):
+        before = read(file)[0]
+        revoking.start()
+        revoking.join(0.2)
+        assert revoking.is_alive()
+        write(file, [*before, new_key("bob", KeyLimits())[1]])
+    revoking.join(10)
+    assert [key.name for key in read(file)[0]] == ["bob"]
+
+
+def test_nothing_is_made_where_there_is_nothing_to_revoke(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["keys", "revoke", "alice", "--file", str(tmp_path / "nowhere" / "keys.json")]) == 1
+    assert "no key of this name" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_key_is_revoked_by_its_id(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
