@@ -86,7 +86,7 @@ class Quotas:
         self._adopted = defaultdict[str, dict[str, float]](dict)
         """Of those that another process began, and counted as far as it came."""
         self.changes = 0
-        """How often something has begun or ended."""
+        """How often something has begun or ended: a session, or a day."""
 
     async def look_around(self, limits: KeyLimits) -> None:
         """Learn what other processes count, if that can matter for these limits."""
@@ -145,7 +145,7 @@ class Quotas:
     def _here(self, owner: str) -> Tally:
         self._turn_day()
         begun, now = self._begun[owner], self._now().timestamp()
-        while begun and begun[0] <= now - _WINDOW_SECONDS:
+        while begun and not _recent(begun[0], now):
             begun.popleft()
         audio = {**self._adopted[owner], **self._audio_seconds(owner)}
         return Tally(self._ended_seconds[owner], audio, self._running(owner), tuple(begun))
@@ -155,7 +155,7 @@ class Quotas:
         if not allowed:
             return int(_WINDOW_SECONDS)
         now = self._now().timestamp()
-        recent = [moment for moment in begun if moment > now - _WINDOW_SECONDS]
+        recent = [moment for moment in begun if _recent(moment, now)]
         if len(recent) < allowed:
             return 0
         return max(1, math.ceil(recent[-allowed] + _WINDOW_SECONDS - now))
@@ -165,8 +165,14 @@ class Quotas:
             self._day = today
             self._ended_seconds.clear()
             self._adopted.clear()
+            self.changes += 1
 
     def _to_midnight(self) -> int:
         now = self._now()
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
         return math.ceil((midnight - now).total_seconds())
+
+
+def _recent(moment: float, now: float) -> bool:
+    """Within the last minute. One that is further ahead is of a clock that was put back."""
+    return abs(now - moment) < _WINDOW_SECONDS

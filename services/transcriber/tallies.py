@@ -9,15 +9,17 @@ import json
 import logging
 import math
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from transcriber.quotas import Quotas, Tally
 from transcriber.storage.store import Item, NotFound, Store, StoreError
 
 log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
 
 TALLIES = "quotas/"
 TELL_SECONDS = 15.0
@@ -39,8 +41,24 @@ class _Seen:
     tallies: Mapping[str, Tally]
 
 
+class _Outage:
+    """Logs a store that fails once, until it works again."""
+
+    def __init__(self, message: str) -> None:
+        self._message = message
+        self._logged = False
+
+    def met(self, problem: Exception) -> None:
+        if not self._logged:
+            log.warning(self._message, extra={"reason": type(problem).__name__})
+        self._logged = True
+
+    def over(self) -> None:
+        self._logged = False
+
+
 class Tallies:
-    """Those of the others, and where this process tells its own."""
+    """Those of the others, and where this process tells its own. Of a store that hangs one thing is asked at a time."""
 
     def __init__(
         self,
@@ -55,42 +73,58 @@ class Tallies:
         self._patience_seconds = patience_seconds
         self._name = f"{secrets.token_hex(8)}.json"
         self._seen: dict[str, _Seen] = {}
+        self._day = now().date()
+        """Of which `_seen` is."""
         self._looked_at: float | None = None
-        self._looking = asyncio.Lock()
+        self._looking: asyncio.Task[None] | None = None
+        self._telling: asyncio.Task[Item] | None = None
+        self._outage = _Outage("limits of keys hold for this process alone")
 
     def of(self, owner: str) -> Tally:
         """What an owner uses in the other processes, as far as they have told."""
-        now = self._now().timestamp()
-        found: list[Tally] = []
-        for seen in self._seen.values():
-            tally = seen.tallies.get(owner, Tally())
-            gone = seen.told_at < now - _GONE_SECONDS
-            found.append(Tally(tally.ended_seconds, tally.audio_seconds, begun=tally.begun) if gone else tally)
-        return Tally.total(found)
+        now = self._now()
+        since = now.timestamp() - _GONE_SECONDS
+        of_today = self._day == now.date()
+        return Tally.total(
+            _lasting(seen.tallies.get(owner, Tally()), of_today=of_today, alive=seen.told_at >= since)
+            for seen in self._seen.values()
+        )
 
     async def tell(self, tallies: Mapping[str, Tally]) -> None:
         """Write down what is counted here. Raises StoreError or TimeoutError."""
-        now = self._now()
-        values = {
-            "version": 1,
-            "told_at": round(now.timestamp(), 3),
-            "owners": {owner: _written(tally) for owner, tally in tallies.items()},
-        }
         async with asyncio.timeout(self._patience_seconds):
-            await self._store.put(f"{_place(now.date())}{self._name}", json.dumps(values).encode())
+            if self._telling is not None:  # which could come behind this, and undo it
+                await asyncio.wait((self._telling,))
+            now = self._now()
+            values = {
+                "version": 1,
+                "told_at": round(now.timestamp(), 3),
+                "owners": {owner: _written(tally) for owner, tally in tallies.items()},
+            }
+            putting = self._store.put(f"{_place(now.date())}{self._name}", json.dumps(values).encode())
+            self._telling = _in_background(putting)
+            await asyncio.shield(self._telling)
 
     async def look(self, *, age_seconds: float = _FRESH_SECONDS) -> None:
-        """Read what others told, unless that was done within `age_seconds`. Where the store can't, nothing changes."""
-        async with self._looking:
-            now = self._now().timestamp()
-            if self._looked_at is not None and 0 <= now - self._looked_at < age_seconds:
-                return
-            try:
-                async with asyncio.timeout(self._patience_seconds):
-                    await self._read(_place(self._now().date()))
-                self._looked_at = now
-            except (StoreError, TimeoutError) as problem:
-                log.warning("limits of keys hold for this process alone", extra={"reason": type(problem).__name__})
+        """Read what others told, unless that was done within `age_seconds`, or is being done. Where the store can't,
+        nothing changes."""
+        now = self._now().timestamp()
+        if self._looked_at is not None and 0 <= now - self._looked_at < age_seconds:
+            return
+        if self._looking is None or self._looking.done():
+            self._looking = _in_background(self._look())
+        try:
+            async with asyncio.timeout(self._patience_seconds):
+                await asyncio.shield(self._looking)
+        except (StoreError, TimeoutError) as problem:
+            self._outage.met(problem)
+        else:
+            self._outage.over()
+
+    async def _look(self) -> None:
+        now = self._now()
+        self._seen = await self._read(_place(now.date()))
+        self._day, self._looked_at = now.date(), now.timestamp()
 
     async def forget(self) -> None:
         """Delete what was told on days that are over. Raises StoreError."""
@@ -98,14 +132,14 @@ class Tallies:
         keys = [item.key async for item in self._store.list(TALLIES)]
         await self._store.delete(key for key in keys if not key.startswith(tuple(kept)))
 
-    async def _read(self, place: str) -> None:
+    async def _read(self, place: str) -> dict[str, _Seen]:
         items = [item async for item in self._store.list(place) if not item.key.endswith(self._name)]
         known = {item.key: self._seen[item.key] for item in items if item.key in self._seen}
         changed = [item for item in items if item.key not in known or known[item.key].etag != item.etag]
         for item, seen in zip(changed, await asyncio.gather(*map(self._seen_in, changed)), strict=True):
             if seen is not None:
                 known[item.key] = seen
-        self._seen = known
+        return known
 
     async def _seen_in(self, item: Item) -> _Seen | None:
         try:
@@ -114,7 +148,7 @@ class Tallies:
             return _Seen(item.etag, float(values["told_at"]), tallies)
         except NotFound:
             return None
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
             log.warning("what another process told is unreadable", extra={"key": item.key})
             return None
 
@@ -124,28 +158,45 @@ async def share(
 ) -> None:
     """Tell and look, until cancelled, and tell once more then; `owners` are those of sessions that go on."""
     told, told_at, clock = 0, -math.inf, asyncio.get_running_loop().time
+    outage = _Outage("others can't be told what keys use")
     try:
         while True:
             counted, due = quotas.tallies(owners()), clock() - told_at >= TELL_SECONDS
             if quotas.changes != told or (due and counted):
                 changes, told_at = quotas.changes, clock()
-                if await _told(tallies, counted):
+                if await _told(tallies, counted, outage):
                     told = changes
             if due and counted:
                 await tallies.look(age_seconds=TELL_SECONDS)
             await asyncio.sleep(seconds)
     finally:
         # What went on here has ended, or waits for the next process.
-        await _told(tallies, quotas.tallies(owners()))
+        await _told(tallies, quotas.tallies(owners()), outage)
 
 
-async def _told(tallies: Tallies, counted: Mapping[str, Tally]) -> bool:
+async def _told(tallies: Tallies, counted: Mapping[str, Tally], outage: _Outage) -> bool:
     try:
         await tallies.tell(counted)
     except (StoreError, TimeoutError) as problem:
-        log.warning("others can't be told what keys use", extra={"reason": type(problem).__name__})
+        outage.met(problem)
         return False
+    outage.over()
     return True
+
+
+def _in_background(work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
+    """A task that goes on when nobody waits for it any more, and whose failure is then of no interest."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return task
+
+
+def _lasting(tally: Tally, *, of_today: bool, alive: bool) -> Tally:
+    """What still holds of what was told."""
+    audio = tally.audio_seconds
+    if not of_today:  # what is over was yesterday's
+        audio = {session: seconds for session, seconds in audio.items() if session in tally.running}
+    return Tally(tally.ended_seconds if of_today else 0.0, audio, tally.running if alive else frozenset(), tally.begun)
 
 
 def _place(day: date) -> str:

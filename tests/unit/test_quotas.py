@@ -76,6 +76,14 @@ def test_sessions_per_minute_and_when_the_next_may_begin(world: World) -> None:
     assert world.refused(KeyLimits(sessions_per_minute=0)) == ("key_rate_exceeded", 60)
 
 
+def test_a_clock_that_is_put_back_locks_nobody_out(world: World) -> None:
+    limits = KeyLimits(sessions_per_minute=1)
+    world.elsewhere["alice"] = Tally(begun=(NOON.timestamp() + 1,))
+    world.quotas.began("alice")
+    world.seconds = -3600.0
+    assert world.refused(limits) is None
+
+
 def test_audio_of_a_day_and_when_the_next_begins(world: World) -> None:
     limits = KeyLimits(audio_seconds_per_day=100)
     world.quotas.used("alice", 60)
@@ -129,6 +137,7 @@ def test_what_is_told_to_other_processes(world: World) -> None:
     }
     world.seconds = 12 * 3600.0
     assert world.quotas.tallies([]) == {"alice": Tally(0, {"one": 30}, frozenset({"0"}))}
+    assert world.quotas.changes == 4, "a new day is told at once"
 
 
 @pytest.mark.parametrize(

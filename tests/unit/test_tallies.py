@@ -18,6 +18,9 @@ NOON = datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)
 ALICE = Tally(12.5, {"one": 3.25}, frozenset({"one"}), (NOON.timestamp() - 5,))
 
 
+HUGE = b'{"owners": {}, "told_at": 1' + b"0" * 400 + b"}"
+
+
 class Clock:
     def __init__(self) -> None:
         self.now = NOON
@@ -105,7 +108,20 @@ async def test_a_day_begins_with_nothing_and_former_days_are_forgotten(
     assert await keys(store) == ["other/thing"]
 
 
-@pytest.mark.parametrize("content", [b"[", b"[]", b"{}", b'{"owners": {"alice": {}}}', b'{"owners": []}', b"\xff"])
+async def test_what_others_had_used_yesterday_does_not_count_before_they_tell_anew(
+    here: Tallies, there: Tallies, clock: Clock
+) -> None:
+    clock.now += timedelta(hours=12, seconds=-2)
+    await here.tell({"alice": Tally(12.5, {"one": 3.25, "two": 7}, frozenset({"one"}), (clock.now.timestamp(),))})
+    await there.look()
+    begun = (clock.now.timestamp(),)
+    clock.now += timedelta(seconds=3)
+    assert there.of("alice") == Tally(0, {"one": 3.25}, frozenset({"one"}), begun)
+
+
+@pytest.mark.parametrize(
+    "content", [b"[", b"[]", b"{}", b'{"owners": {"alice": {}}}', b'{"owners": []}', b"\xff", b"[" * 100_000, HUGE]
+)
 async def test_what_nobody_can_read_counts_nothing(there: Tallies, store: DiskStore, content: bytes) -> None:
     await store.put(f"{TALLIES}2026-11-25/0.json", content)
     await there.look()
@@ -117,11 +133,16 @@ class Broken:
 
     def __init__(self, *, slow: bool = False) -> None:
         self.slow = slow
+        self.asked: list[str] = []
 
     async def put(self, key: str, data: bytes) -> Item:
+        self.asked.append("put")
+        if self.slow:
+            await asyncio.Event().wait()
         raise StoreError("down")
 
     async def list(self, prefix: str) -> AsyncIterator[Item]:
+        self.asked.append("list")
         if self.slow:
             await asyncio.Event().wait()
         raise StoreError("down")
@@ -136,6 +157,40 @@ async def test_without_the_store_what_is_known_holds(here: Tallies, there: Talli
     clock.now += timedelta(seconds=5)
     await there.look()
     assert there.of("alice") == Tally(1)
+
+
+async def test_all_who_come_while_the_store_hangs_wait_once_and_together(there: Tallies) -> None:
+    broken = Broken(slow=True)
+    there._store, there._patience_seconds = cast("Store", broken), 0.2
+    began = asyncio.get_running_loop().time()
+    await asyncio.gather(*(there.look() for _ in range(20)))
+    assert asyncio.get_running_loop().time() - began < 2
+    await there.look()
+    assert broken.asked == ["list"]
+
+
+async def test_a_store_that_hangs_is_told_nothing_more_meanwhile(there: Tallies) -> None:
+    broken = Broken(slow=True)
+    there._store, there._patience_seconds = cast("Store", broken), 0.01
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            await there.tell({"alice": ALICE})
+    assert broken.asked == ["put"]
+
+
+async def test_an_outage_is_logged_once(here: Tallies, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    working, here._store = here._store, cast("Store", Broken())
+    for _ in range(3):
+        clock.now += timedelta(seconds=2)
+        await here.look()
+    assert len(caplog.records) == 1
+    here._store = working
+    clock.now += timedelta(seconds=2)
+    await here.look()
+    here._store = cast("Store", Broken())
+    clock.now += timedelta(seconds=2)
+    await here.look()
+    assert len(caplog.records) == 2
 
 
 class Counting:
@@ -177,12 +232,16 @@ async def test_beginnings_and_ends_are_told_at_once_and_the_last_word_when_it_st
     assert (over["running"], over["audio_seconds"], over["ended_seconds"]) == ([], {}, 2)
 
 
-async def test_a_store_that_fails_is_tried_again(store: DiskStore) -> None:
+async def test_a_store_that_fails_is_tried_again(store: DiskStore, caplog: pytest.LogCaptureFixture) -> None:
     process = Counting(store)
     process.tallies._store = cast("Store", Broken())
     process.quotas.used("alice", 2)
     await asyncio.sleep(0.05)
     assert not process.task.done()
+    assert sorted(record.getMessage() for record in caplog.records) == [
+        "limits of keys hold for this process alone",
+        "others can't be told what keys use",
+    ]
     process.tallies._store = store
     assert (await told(store, "alice"))["ended_seconds"] == 2
     await process.stop()
