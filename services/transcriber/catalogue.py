@@ -88,6 +88,8 @@ class Catalogue:
         usage = json.dumps(asdict(Usage.of(entry))).encode()
         place = _usage(owner, day_of(entry.started_at))
         await self._store.put(f"{place}/{entry.session_id}.json", usage)
+        if _over(day_of(entry.started_at)):  # its sum, if it is made already, is without this one
+            await self._store.delete([f"{place}.json"])
         if not entry.job:
             values = json.dumps({"version": 1, **asdict(entry)}).encode()
             await self._store.put(_key(owner, entry.session_id), values)
@@ -111,8 +113,7 @@ class Catalogue:
 
     async def usage(self, owner: str, day: date) -> Usage:
         """What began on a day."""
-        over = day < datetime.now(UTC).date() - _LONGEST
-        if over and (total := await self._usage(f"{_usage(owner, day)}.json")):
+        if (over := _over(day)) and (total := await self._usage(f"{_usage(owner, day)}.json")):
             return total
         keys = [item.key async for item in self._store.list(f"{_usage(owner, day)}/")]
         total = Usage.total(part for part in await self._usages(keys) if part)
@@ -169,6 +170,11 @@ class Kept:
     async def erase(self) -> None:
         """All of it, for good."""
         await self._store.erase(self.place)
+
+
+def _over(day: date) -> bool:
+    """Whether no session of a day goes on any more, but for those that a process left behind."""
+    return day < datetime.now(UTC).date() - _LONGEST
 
 
 def day_of(moment: str) -> date:

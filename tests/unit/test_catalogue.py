@@ -112,6 +112,15 @@ async def test_of_a_day_that_is_over_the_sum_is_kept(catalogue: Catalogue, store
         await store.get(f"usage/alice/{today}.json")
 
 
+async def test_a_session_that_is_noted_days_later_still_counts(catalogue: Catalogue) -> None:
+    """Its spool was taken up when the sum of its day was made already."""
+    await catalogue.add("alice", entry(number=1))
+    await catalogue.usage("alice", DAY)
+    await catalogue.add("alice", entry(number=2))
+    assert (await catalogue.usage("alice", DAY)).sessions == 2
+    assert (await catalogue.usage("alice", DAY)).sessions == 2
+
+
 async def test_what_is_kept_of_a_session(store: DiskStore) -> None:
     place = prefix(entry().session_id, entry().started_at)
     await store.put(place + "transcript.txt", b"said")
