@@ -44,7 +44,7 @@ def make_root(root: Path) -> None:
     """
     refusal = f"the spool {root} can't be used by user {os.geteuid()}"
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        root.mkdir(0o700, parents=True, exist_ok=True)
     except OSError as problem:
         raise OSError(f"{refusal}: {problem.strerror}") from None
     if not os.access(root, os.W_OK | os.X_OK):

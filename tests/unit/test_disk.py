@@ -123,6 +123,17 @@ async def test_closing_forgets_uploads(tmp_path: Path, open_store: OpenStore) ->
         await store.put("key", LARGE)
 
 
+async def test_a_root_that_it_makes_is_for_its_user_alone_and_another_stays_as_it_is(
+    tmp_path: Path, open_store: OpenStore
+) -> None:
+    open_store(tmp_path / "made")
+    assert (tmp_path / "made").stat().st_mode & 0o777 == 0o700
+    (tmp_path / "given").mkdir()
+    (tmp_path / "given").chmod(0o750)
+    open_store(tmp_path / "given")
+    assert (tmp_path / "given").stat().st_mode & 0o777 == 0o750
+
+
 async def test_a_root_that_can_not_be_is_said_at_once(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StoreError, match="can't be used"):

@@ -294,6 +294,7 @@ async def test_commands_that_can_not_be_are_damage(tmp_path: Path, line: bytes) 
 def test_a_folder_of_spools_that_can_not_be_is_told(tmp_path: Path) -> None:
     make_root(tmp_path / "deep" / "spool")
     make_root(tmp_path / "deep" / "spool")
+    assert (tmp_path / "deep" / "spool").stat().st_mode & 0o777 == 0o700
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match=r"^the spool .*/file/spool can't be used by user \d+: Not a directory$"):
         make_root(tmp_path / "file" / "spool")

@@ -41,7 +41,7 @@ class DiskStore:
     """
 
     def __init__(self, root: Path) -> None:
-        """Makes `root`, and removes what processes that died left unfinished.
+        """Makes `root`, for its own user alone, if it is not there; removes what processes that died left unfinished.
 
         Raises:
             StoreError: the folder can't be used.
@@ -49,6 +49,7 @@ class DiskStore:
         self._root = root.absolute()
         self._commit = threading.Lock()
         with store_errors(f"The folder {self._root} of the store can't be used"):
+            self._root.mkdir(0o700, parents=True, exist_ok=True)
             self._temp = TempFolder(self._root / TEMP)
 
     @property
