@@ -100,6 +100,8 @@ def _revoke(arguments: argparse.Namespace, file: Path | None) -> int:
         gone = named[:-1] if arguments.older else named
         if not named:
             return _fail(f"there is no key of this name or id: {arguments.name}")
+        if not gone:
+            return _fail(f"{arguments.name} has one key, and so no older one")
         write(file, [key for key in keys if key not in gone])
     for key in gone:
         sys.stdout.write(f"revoked {key.id} of {key.name}\n")

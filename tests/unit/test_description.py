@@ -10,6 +10,7 @@ import transcriber
 from tests.served import as_it_was
 from transcriber.app import create_app
 from transcriber.endpoints.description import description, document
+from transcriber.endpoints.guard import PROBES
 from transcriber.endpoints.sessions import TRANSCRIPTS
 from transcriber.endpoints.tokens import DEFAULT_SECONDS
 from transcriber.settings import Settings
@@ -44,6 +45,7 @@ def test_every_operation_says_what_it_may_answer() -> None:
         for method, operation in methods.items():
             guarded = operation.get("security", document()["security"]) != []
             assert guarded == ("401" in operation["responses"]), (method, path)
+            assert (path not in PROBES) == ("403" in operation["responses"]), (method, path)
             assert ("404" in operation["responses"]) == ("_id}" in path), (method, path)
     ids = [operation["operationId"] for methods in document()["paths"].values() for operation in methods.values()]
     assert len(ids) == len(set(ids))

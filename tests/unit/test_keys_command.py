@@ -77,6 +77,13 @@ def test_a_change_waits_for_another_one(file: Path, capsys: pytest.CaptureFixtur
     assert [key.name for key in read(file)[0]] == ["bob"]
 
 
+def test_the_only_key_of_a_name_is_not_one_of_its_older_ones(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made(capsys, "alice")
+    assert main(["keys", "revoke", "alice", "--older"]) == 1
+    assert "alice has one key" in capsys.readouterr().err
+    assert [key.name for key in read(file)[0]] == ["alice"]
+
+
 def test_nothing_is_made_where_there_is_nothing_to_revoke(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["keys", "revoke", "alice", "--file", str(tmp_path / "nowhere" / "keys.json")]) == 1
     assert "no key of this name" in capsys.readouterr().err
