@@ -49,7 +49,8 @@ class DiskStore:
         self._root = root.absolute()
         self._commit = threading.Lock()
         with store_errors(f"The folder {self._root} of the store can't be used"):
-            self._root.mkdir(0o700, parents=True, exist_ok=True)
+            if not self._root.exists():
+                self._root.mkdir(0o700, parents=True, exist_ok=True)
             self._temp = TempFolder(self._root / TEMP)
 
     @property
