@@ -59,6 +59,8 @@ log = logging.getLogger(__name__)
 
 OPEN_PATHS = frozenset({DESCRIPTION, "/metrics"})
 """Need no key; metrics ask for one by themselves."""
+Watch = Callable[[], Coroutine[Any, Any, None]]
+"""What looks at something now and then, until it is cancelled."""
 UNUSABLE = (EngineError, ModelError, StoreError, ImportError, OSError, ValueError)
 """What making the parts raises when settings can't be used here; the message is for whoever set them."""
 
@@ -116,7 +118,7 @@ class Service:
             log.warning("taking up unfinished jobs", extra={"jobs": found})
         retention = Retention(store, settings.retention_days)
         watchers = _watchers(settings, metrics, gate, sessions, tallies)
-        watchers += background(retention.run(), *([outbox.run()] if outbox is not None else []))
+        watchers += background(retention.run, *([outbox.run] if outbox is not None else []))
         return cls(engine, scheduler, detector, store, sessions, jobs, gate, watchers)
 
     async def stop(self) -> None:
@@ -236,19 +238,29 @@ def make_traces(settings: Settings) -> Traces:
     return OtelTraces(settings.otel_exporter_otlp_endpoint, settings.otel_service_name, transcriber.__version__)
 
 
-def background(*work: Coroutine[Any, Any, None]) -> tuple[asyncio.Task[None], ...]:
+def background(*work: Watch, pause_seconds: float = 5) -> tuple[asyncio.Task[None], ...]:
     """Tasks that go on until they are cancelled."""
-    return tuple(map(asyncio.create_task, work))
+    return tuple(asyncio.create_task(_going_on(one, pause_seconds)) for one in work)
+
+
+async def _going_on(work: Watch, pause_seconds: float) -> None:
+    """What fails begins anew: without it revoked keys would stay, or webhooks wait, and nobody would know."""
+    while True:
+        try:
+            await work()
+        except Exception:
+            log.exception("what watches failed, and begins anew")
+        await asyncio.sleep(pause_seconds)
 
 
 def _watchers(
     settings: Settings, metrics: Metrics, gate: Gate, sessions: Sessions, tallies: Tallies
 ) -> tuple[asyncio.Task[None], ...]:
-    watching = [watch_loop(metrics), enforce(gate, sessions)]
+    watching: list[Watch] = [partial(watch_loop, metrics), partial(enforce, gate, sessions)]
     if settings.keyed:
-        watching += [sweep(gate, tallies), count_together(tallies, gate, sessions)]
+        watching += [partial(sweep, gate, tallies), partial(count_together, tallies, gate, sessions)]
     if settings.emf_namespace:
-        watching.append(EmfReporter(metrics, settings.emf_namespace).run(settings.emf_seconds))
+        watching.append(partial(EmfReporter(metrics, settings.emf_namespace).run, settings.emf_seconds))
     return background(*watching)
 
 

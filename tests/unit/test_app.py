@@ -14,7 +14,7 @@ from tests.gates import HERE
 from tests.openai_stub import KEY, OpenAIStub
 from tests.otlp_stub import OtlpStub
 from tests.served import as_it_was
-from transcriber.app import Service, create_app, defaults, limits, make_engine, make_traces
+from transcriber.app import Service, background, create_app, defaults, limits, make_engine, make_traces
 from transcriber.engines.whisper_models import ModelError
 from transcriber.events import Options
 from transcriber.settings import Settings
@@ -133,3 +133,22 @@ async def test_metrics_go_to_standard_output_where_there_is_a_namespace(
         await service.stop()
     (line,) = capsys.readouterr().out.splitlines()
     assert json.loads(line)["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Speech"
+
+
+async def test_what_watches_goes_on_after_a_failure_and_tells_no_message(caplog: pytest.LogCaptureFixture) -> None:
+    begun, third = list[int](), asyncio.Event()
+
+    async def watch() -> None:
+        begun.append(len(begun))
+        if len(begun) < 3:
+            raise RuntimeError("planted")
+        third.set()
+        await asyncio.Event().wait()
+
+    (task,) = background(watch, pause_seconds=0.001)
+    async with asyncio.timeout(5):
+        await third.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert task.cancelled()
+    assert [record.getMessage() for record in caplog.records] == ["what watches failed, and begins anew"] * 2
