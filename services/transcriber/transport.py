@@ -65,23 +65,31 @@ class StreamedBody(Body):
         self._left = self._whole = False
         self._room = asyncio.Event()
         self._room.set()
+        self._judged = asyncio.Event()
+        """Set once it does not matter that more was announced than may come: Quart leaves that out, though a handler
+        that takes it has only not begun yet."""
+        if self._must_raise is None:
+            self._judged.set()
 
     def unlimited(self) -> "StreamedBody":
         """The same, of any length, for a handler that takes it in pieces and counts them."""
         self._must_raise = self._max_content_length = None
+        self._judged.set()
         return self
 
     def leave(self) -> None:
         """What still comes is of no interest."""
         self._left = True
         self._data.clear()
+        self._judged.set()
         self._room.set()
 
     async def put(self, data: bytes) -> None:
         """A piece has come. Returns when there is room for the next one: until then, TCP pushes back."""
+        await self._judged.wait()
+        await self._room.wait()
         if self._left:
             return
-        await self._room.wait()
         self.append(data)
         if len(self._data) >= _BODY_AHEAD_BYTES and not self._whole:
             self._room.clear()

@@ -1,5 +1,6 @@
 """A key's limits, where several processes share a store, and over a restart."""
 
+import asyncio
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from websockets.exceptions import InvalidStatus
 from tests import lj001
 from tests.checked_client import client
 from tests.service_process import ServiceProcess
+from tests.ways_in import ask
 from transcriber.api_keys import KeyLimits, dump, new_key
 
 SPEECH = lj001.wav(0, 5)
@@ -93,3 +95,13 @@ async def test_audio_of_the_day_is_that_of_all_processes_and_outlives_them(pair:
         assert service.wait() == 0
     both.one.start()
     assert await refusal(both.one, both) == 429
+
+
+async def test_a_file_is_whole_though_others_are_asked_before_it_is_taken(pair: Callable[[KeyLimits], Pair]) -> None:
+    both = pair(KeyLimits(sessions=1))
+    long = lj001.wav(0, 50)
+    assert len(long) > 1 << 20
+    headers = {**both.headers, "Content-Type": "audio/wav"}
+    for service in (both.one, both.other):
+        answer = await asyncio.to_thread(ask, service.port, "POST", "/v1/jobs", headers, long)
+        assert (answer.status, answer.body["received_bytes"]) == (202, len(long))

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import cast
 
 import pytest
-from quart import Quart, request
+from quart import Quart, abort, request
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
@@ -194,6 +194,27 @@ async def test_a_body_taken_in_pieces_may_have_any_length() -> None:
 
     async with installed(body_app(count)) as port:
         assert await post(port, 8 << 20) == (200, 8 << 20)
+
+
+async def test_what_comes_before_a_body_is_taken_is_part_of_it() -> None:
+    async def count_later(body: StreamedBody) -> str:
+        await asyncio.sleep(0.1)
+        taken = sum([len(piece) async for piece in body.unlimited()])
+        return str(taken) if taken == 8 << 20 else abort(418)
+
+    async with installed(body_app(count_later)) as port:
+        assert await post(port, 8 << 20) == (200, 8 << 20)
+
+
+async def test_a_body_that_is_too_large_is_refused_however_late() -> None:
+    async def whole(body: StreamedBody) -> str:
+        await asyncio.sleep(0.1)
+        return str(len(await body))
+
+    async with installed(body_app(whole)) as port:
+        status, sent = await post(port, 64 << 20)
+        assert status == 413
+        assert sent < 32 << 20
 
 
 async def test_a_body_that_is_not_taken_stays_with_its_client() -> None:
