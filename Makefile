@@ -44,7 +44,7 @@ preview: .venv-stacks/.stamp ## Say what `make up` would change in ENV; changes 
 
 .PHONY: up
 up: .venv-stacks/.stamp ## Bring ENV up on AWS, then see that it runs what was built, and transcribes; ARGS=--yes asks nothing
-	pulumi stack select --create $(ENV)
+	pulumi stack select --create $(ENV) $(if $(PULUMI_SECRETS_PROVIDER),--secrets-provider '$(PULUMI_SECRETS_PROVIDER)')
 	pulumi up --stack $(ENV) $(ARGS)
 	$(STACKS_BIN)/python -m stacks.environment.verify $(ENV)
 

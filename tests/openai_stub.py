@@ -137,6 +137,11 @@ class OpenAIStub(StubServer):
         return f"http://127.0.0.1:{self.port}/v1"
 
     @property
+    def settings(self) -> dict[str, str]:
+        """What makes a service ask it."""
+        return {"engine": "openai", "openai_base_url": self.base_url, "openai_api_key": self._key}
+
+    @property
     def seconds_sent(self) -> float:
         """Seconds of audio in all requests."""
         return sum(request.seconds for request in self.requests)

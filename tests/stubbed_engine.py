@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests import lj001
-from tests.openai_stub import KEY, OpenAIStub, Spoken, reading
+from tests.openai_stub import OpenAIStub, Spoken, reading
 from tests.service_process import ServiceProcess
 
 
 @contextlib.contextmanager
-def _served(stub: OpenAIStub) -> Generator[OpenAIStub]:
+def served(stub: OpenAIStub) -> Generator[OpenAIStub]:
     """The stub on a loop in a thread, so that it serves tests whatever their own loops do."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
@@ -34,21 +34,16 @@ def _knowing() -> OpenAIStub:
     return OpenAIStub(reading(lj001.samples(), words))
 
 
-def _settings_for(stub: OpenAIStub) -> dict[str, str]:
-    """What makes a service ask the stub."""
-    return {"engine": "openai", "openai_base_url": stub.base_url, "openai_api_key": KEY}
-
-
 @contextlib.contextmanager
 def stubbed_settings() -> Generator[dict[str, str]]:
     """The same for whoever has no fixtures."""
-    with _served(_knowing()) as stub:
-        yield _settings_for(stub)
+    with served(_knowing()) as stub:
+        yield stub.settings
 
 
 @pytest.fixture(scope="session")
 def knowing_stub() -> Generator[OpenAIStub]:
-    with _served(_knowing()) as stub:
+    with served(_knowing()) as stub:
         yield stub
 
 
@@ -61,7 +56,7 @@ def stub(knowing_stub: OpenAIStub) -> Generator[OpenAIStub]:
 
 @pytest.fixture(scope="session")
 def openai_settings(knowing_stub: OpenAIStub) -> dict[str, str]:
-    return _settings_for(knowing_stub)
+    return knowing_stub.settings
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 import argparse
 import os
-import re
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -15,18 +13,13 @@ from botocore.config import Config as BotoConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
 from stacks.contract import Stack
-from stacks.environment import ecs
+from stacks.environment import ecs, smoke
 from stacks.environment.files import settings_of
 from stacks.environment.nested import Nested
 
 ROOT = Path(__file__).resolve().parents[2]
-CLIP, SPOKEN = ROOT / "demo/lj001.wav", ROOT / "demo/lj001.txt"
-SHARE_HEARD = 0.8
-"""Of the words that are spoken in the clip, how many must be in its transcript."""
 WAIT_SECONDS, AGAIN_SECONDS = 120, 5
 """For ECS to end a deployment whose tasks are well."""
-SMOKE_SECONDS = 180
-
 
 def client(root: Path, environment: str) -> ecs.Client:
     """For ECS in the environment's region. Answers or fails within seconds."""
@@ -64,23 +57,6 @@ def deployment(ask: Callable[[], list[str]], *, wait_seconds: float, again_secon
     return problems
 
 
-def share_heard(spoken: str, text: str) -> float:
-    """Of the different words that were spoken, how many are in the text."""
-    wanted, heard = _words(spoken), _words(text)
-    return len(wanted & heard) / len(wanted)
-
-
-def _words(text: str) -> set[str]:
-    return set(re.findall(r"[a-z']+", text.lower()))
-
-
-def transcribe(url: str) -> tuple[int, str]:
-    """Send the demo's clip through the public door, as a client would; the exit code and the text."""
-    command = [sys.executable, "-m", "transcriber", "stream", "--url", url, "--no-record", str(CLIP)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=SMOKE_SECONDS, check=False, cwd=ROOT)  # noqa: S603
-    return done.returncode, done.stdout if done.returncode == 0 else done.stderr
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="verify", description=__doc__)
     parser.add_argument("environment")
@@ -111,12 +87,10 @@ def _wrong(environment: str, outputs: dict[str, Any]) -> list[str]:
 def _smoke(url: str) -> int:
     if "TRANSCRIBER_API_KEY" not in os.environ:
         sys.stdout.write("TRANSCRIBER_API_KEY is not set: the service will refuse a client without a key\n")
-    code, text = transcribe(url)
-    if code:
-        return _say(f"{url} did not transcribe the demo (exit code {code}):\n{text}")
-    share = share_heard(SPOKEN.read_text(), text)
-    if share < SHARE_HEARD:
-        return _say(f"{url} heard {share:.0%} of the demo's words:\n{text}")
+    try:
+        share = smoke.heard(url)
+    except smoke.Unheard as problem:
+        return _say(str(problem))
     sys.stdout.write(f"{url} heard {share:.0%} of the demo's words\n")
     return 0
 

@@ -191,18 +191,6 @@ def test_what_stays_wrong_is_told_when_the_time_is_over() -> None:
     assert verify.deployment(lambda: ["no task runs"], wait_seconds=0, again_seconds=0) == ["no task runs"]
 
 
-def test_the_demo_is_recognized_by_its_words() -> None:
-    spoken = verify.SPOKEN.read_text()
-    assert verify.share_heard(spoken, spoken.upper()) == 1
-    assert verify.share_heard("one two three four", "Three, four!") == 0.5
-    assert verify.share_heard(spoken, "nothing of it") < verify.SHARE_HEARD
-
-
-def test_a_service_that_is_not_there_does_not_transcribe() -> None:
-    code, said = verify.transcribe("ws://127.0.0.1:1/ws")
-    assert (code, "127.0.0.1" in said) == (4, True)
-
-
 # Before something is taken away
 
 

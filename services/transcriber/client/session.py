@@ -225,14 +225,21 @@ async def _open(url: str, api_key: str | None, timeout_seconds: float) -> Client
     except InvalidStatus as refusal:
         response = refusal.response
         raise refused(response.status_code, response.reason_phrase, bytes(response.body or b"")) from None
-    except (InvalidURI, ValueError):
+    except TimeoutError:
+        raise ConnectionFailed("connection_failed", f"no answer from {_place(url)} in {timeout_seconds:g} s") from None
+    except (InvalidURI, ValueError) as failure:
+        # A certificate that is not trusted is a ValueError, too.
+        if isinstance(failure, OSError):
+            raise _unconnected(url, failure) from failure
         raise ConnectionFailed(
             "invalid_url", f"{_place(url)} is no address of a service (ws, wss, http or https)"
         ) from None
-    except TimeoutError:
-        raise ConnectionFailed("connection_failed", f"no answer from {_place(url)} in {timeout_seconds:g} s") from None
     except (OSError, EOFError, WebSocketException) as failure:
-        raise ConnectionFailed("connection_failed", f"cannot connect to {_place(url)}: {failure}") from failure
+        raise _unconnected(url, failure) from failure
+
+
+def _unconnected(url: str, failure: Exception) -> ConnectionFailed:
+    return ConnectionFailed("connection_failed", f"cannot connect to {_place(url)}: {failure}")
 
 
 def refused(status: int, reason: str, body: bytes) -> Refused:
