@@ -134,9 +134,13 @@ test-fuzz: .venv/.dev-stamp ## Heavy: every parser that bytes from outside reach
 	$(BIN)/python -m pytest tests/fuzz
 
 .PHONY: test-stacks
-test-stacks: .venv-stacks/.stamp ## Heavy: the infrastructure, as programs and under Pulumi's own engine
-	@[ "$$(uname)/$$(id -u)" != Linux/0 ] || .ci/install-packages stacks
-	$(STACKS_BIN)/python -m pytest tests/stacks
+test-stacks: .venv/.dev-stamp .venv-stacks/.stamp ## Heavy: the infrastructure, as programs and under Pulumi's own engine
+	@[ "$$(uname)/$$(id -u)" != Linux/0 ] || .ci/install-packages stacks container
+	$(STACKS_BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/stacks
+
+.PHONY: release-state
+release-state: .venv-stacks/.stamp ## Write down the state that this version brings up, for later ones to be brought up over it
+	$(STACKS_BIN)/python -m tests.stacks.release
 
 IMAGE ?= transcriber:local
 

@@ -255,8 +255,15 @@ def _spread(text: str, seconds: float) -> list[Spoken]:
     return [Spoken(word, index * length, (index + 1) * length) for index, word in enumerate(words)]
 
 
-async def _serve(port: int, text: str, key: str) -> None:
-    async with OpenAIStub(text, key=key, port=port) as stub:
+def knowing_demo() -> Transcribe:
+    """The demo's own words."""
+    from tests import lj001
+
+    return reading(lj001.samples(), [Spoken(word.text, word.start, word.end) for word in lj001.words()])
+
+
+async def _serve(port: int, transcribe: str | Transcribe, key: str) -> None:
+    async with OpenAIStub(transcribe, key=key, port=port) as stub:
         print(stub.base_url, flush=True)  # noqa: T201 - says where it is
         await asyncio.Event().wait()
 
@@ -266,10 +273,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--text", default="The quick brown fox.", help="what is heard in any audio")
+    parser.add_argument("--demo", action="store_true", help="hear what is said in the demo recording instead")
     parser.add_argument("--key", default=KEY, help="the API key to be given")
     arguments = parser.parse_args()
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(arguments.port, arguments.text, arguments.key))
+        transcribe = knowing_demo() if arguments.demo else arguments.text
+        asyncio.run(_serve(arguments.port, transcribe, arguments.key))
 
 
 if __name__ == "__main__":

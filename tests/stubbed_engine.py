@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import lj001
-from tests.openai_stub import OpenAIStub, Spoken, reading
+from tests.openai_stub import OpenAIStub, knowing_demo
 from tests.service_process import ServiceProcess
 
 
@@ -29,21 +28,16 @@ def served(stub: OpenAIStub) -> Generator[OpenAIStub]:
         loop.close()
 
 
-def _knowing() -> OpenAIStub:
-    words = [Spoken(word.text, word.start, word.end) for word in lj001.words()]
-    return OpenAIStub(reading(lj001.samples(), words))
-
-
 @contextlib.contextmanager
 def stubbed_settings() -> Generator[dict[str, str]]:
     """The same for whoever has no fixtures."""
-    with served(_knowing()) as stub:
+    with served(OpenAIStub(knowing_demo())) as stub:
         yield stub.settings
 
 
 @pytest.fixture(scope="session")
 def knowing_stub() -> Generator[OpenAIStub]:
-    with served(_knowing()) as stub:
+    with served(OpenAIStub(knowing_demo())) as stub:
         yield stub
 
 

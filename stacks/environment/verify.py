@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WAIT_SECONDS, AGAIN_SECONDS = 120, 5
 """For ECS to end a deployment whose tasks are well."""
 
+
 def client(root: Path, environment: str) -> ecs.Client:
     """For ECS in the environment's region. Answers or fails within seconds."""
     region = settings_of(root, environment)["config"]["aws:region"]
@@ -60,11 +61,15 @@ def deployment(ask: Callable[[], list[str]], *, wait_seconds: float, again_secon
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="verify", description=__doc__)
     parser.add_argument("environment")
-    environment = parser.parse_args(arguments).environment
+    parser.add_argument(
+        "--wait", type=float, default=WAIT_SECONDS, metavar="SECONDS", help="for ECS to end a deployment (%(default)s)"
+    )
+    given = parser.parse_args(arguments)
+    environment = given.environment
     outputs = Nested(ROOT, Stack.SERVICE, environment).outputs()
     if not outputs:
         return _say(f"{environment} is not deployed")
-    problems = _wrong(environment, outputs)
+    problems = _wrong(environment, outputs, given.wait)
     if problems:
         reasons = stopped_reasons(ROOT, environment)
         return _say("\n".join([*problems, *(f"  stopped: {reason}" for reason in reasons)]))
@@ -72,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _smoke(outputs["websocket_url"])
 
 
-def _wrong(environment: str, outputs: dict[str, Any]) -> list[str]:
+def _wrong(environment: str, outputs: dict[str, Any], wait_seconds: float) -> list[str]:
     asked = client(ROOT, environment)
     service = ecs.Service(outputs["cluster_name"], outputs["service_name"])
 
@@ -81,7 +86,7 @@ def _wrong(environment: str, outputs: dict[str, Any]) -> list[str]:
             asked, service, task_definition=outputs["task_definition_arn"], digest=outputs["image_digest"]
         )
 
-    return deployment(ask, wait_seconds=WAIT_SECONDS, again_seconds=AGAIN_SECONDS)
+    return deployment(ask, wait_seconds=wait_seconds, again_seconds=AGAIN_SECONDS)
 
 
 def _smoke(url: str) -> int:

@@ -28,6 +28,8 @@ http: {{addr: "127.0.0.1:{port}"}}
 
 _BUILDKIT = """\
 root = "{folder}/buildkit"
+[otel]
+  socketPath = "{folder}/otel.sock"
 [grpc]
   address = ["unix://{folder}/buildkit.sock"]
 [worker.oci]

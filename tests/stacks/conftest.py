@@ -7,13 +7,28 @@ from pathlib import Path
 
 import pytest
 
+from ..container.base_image import CantBeMade, find_python
+from ..container.docker import missing as missing_docker
 from .builder import Builder, builder
 from .builder import missing_tools as missing_builders
 from .deployed import Deployed
 from .engine import Ran, missing_tools
 
+MEASURED = "measured"
 MISSING = [*missing_tools(), *missing_builders()]
-collect_ignore_glob = ["test_engine_*.py"] if MISSING else []
+
+
+def _no_tasks() -> str:
+    """Why no task is run; empty if one can be."""
+    try:
+        find_python()
+    except CantBeMade as problem:
+        return str(problem)
+    return missing_docker()
+
+
+NO_TASKS = _no_tasks()
+collect_ignore_glob = ["test_engine_*.py"] if MISSING else ["test_engine_task.py"] if NO_TASKS else []
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -27,7 +42,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header() -> str:
-    return f"real engine: not tried: needs {', '.join(MISSING)}" if MISSING else ""
+    if MISSING:
+        return f"real engine: not tried: needs {', '.join(MISSING)}"
+    return f"tasks of the real engine: not tried: {NO_TASKS}" if NO_TASKS else ""
 
 
 @pytest.fixture(scope="session")
@@ -67,11 +84,14 @@ def untouched(building: Builder, tmp_path: Path) -> Deployed:
 
 
 @pytest.fixture
-def printed(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    """Says something that was measured, whatever becomes of the test."""
+def printed(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Has something that was measured said at the end."""
+    return lambda line: record_property(MEASURED, line)
 
-    def say(line: str) -> None:
-        with capsys.disabled():
-            print(f"\n  {line}", end="", flush=True)  # noqa: T201 - a report
 
-    return say
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.getreports(outcome)]
+    lines = [value for report in reports for name, value in report.user_properties if name == MEASURED]
+    if lines:
+        terminalreporter.section("measured")
+        terminalreporter.write("\n".join([*map(str, lines), ""]))

@@ -4,7 +4,8 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,10 @@ from bootstrap import template
 from bootstrap.template import Place
 
 from .builder import Builder
+from .ecs_api import ecs_api
 from .engine import ROOT, Engine, Ran
 from .standin.account import Account
+from .standin.services import tasks
 
 STACKS = ("network", "ecr", "alb", "cluster", "service")
 SECRETS = {
@@ -27,7 +30,7 @@ SECRETS = {
 """Values that must turn up nowhere."""
 ZONE = "Z0123456789ABCDEFGHIJ"
 
-_NOT_COPIED = (".git", ".venv*", "__pycache__", ".*_cache", "data", "tests", "bench", "docs", "demo")
+_NOT_COPIED = (".git", ".venv*", "__pycache__", ".*_cache", "data", "tests", "bench", "docs")
 
 SMALL_IMAGE = """\
 FROM scratch AS api
@@ -126,6 +129,14 @@ class Deployed:
 
     def account(self) -> Account:
         return self.engine.account()
+
+    @contextmanager
+    def ecs(self) -> Generator[None]:
+        """Inside, what asks ECS itself is answered from the account."""
+        with ecs_api(lambda operation, request: tasks.answer(self.account(), operation, request)) as (address, _):
+            keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
+            self.engine.environment |= {"AWS_ENDPOINT_URL_ECS": address, **keys}
+            yield
 
     def commit(self) -> None:
         """As in a repository whose last commit is what is there."""

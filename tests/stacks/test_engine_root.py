@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +14,12 @@ import pytest
 
 from .builder import Builder
 from .conftest import BroughtUp
-from .deployed import SECRETS, STACKS, Deployed
+from .deployed import SECRETS, SMALL_IMAGE, STACKS, Deployed
 from .engine import Ran
 
 pytestmark = pytest.mark.timeout(1800)
 
-VPC = "aws:ec2/vpc:Vpc"
+VPC, SERVICE = "aws:ec2/vpc:Vpc", "aws:ecs/service:Service"
 _SECONDS = 900
 
 
@@ -55,10 +56,10 @@ class Root:
         path = self.deployed.engine.folder / f"backend/.pulumi/stacks/transcriber-{name}/dev.json"
         return [item["id"] for item in self.deployed.resources(name) if item.get("id")] if path.is_file() else []
 
-    def run(self, module: str) -> "subprocess.CompletedProcess[str]":
+    def run(self, module: str, *options: str) -> "subprocess.CompletedProcess[str]":
         """A command of the Makefile's, in the copy."""
         return subprocess.run(
-            [sys.executable, "-m", module, "dev"],
+            [sys.executable, "-m", module, "dev", *options],
             cwd=self.deployed.root,
             env=self.deployed.engine.environment,
             stdin=subprocess.DEVNULL,
@@ -163,6 +164,43 @@ def test_first_failure_stops_says_how_to_go_on_and_can_be_taken_down(empty: Root
     assert empty.made() == []
     assert empty.deployed.account().resources == []
     assert "Kept:\n  the secrets in SSM\n" in down.stdout
+
+
+def test_a_first_deployment_with_a_bad_task_says_why_within_five_minutes(
+    building: Builder, tmp_path: Path, printed: Callable[[str], None]
+) -> None:
+    """The image has no volume where its user shall write. ECS has nothing to go back to, and starts tasks for ever."""
+    bad = SMALL_IMAGE.replace("VOLUME /data\n", "")
+    root, second = Root.of(Deployed.at(tmp_path / "bad", building, dockerfile=bad)), 0.01
+    with root.deployed.ecs():
+        failed = root.do("up", succeeds=False, STANDIN_SECOND=str(second))
+        ended = time.time()
+        told = failed.diagnostics()
+        assert "a task stopped: Essential container in task exited: permission denied in /data" in told
+        events = root.deployed.engine.ledger.events()
+        (begun,) = (event["time"] for event in events if (event["verb"], event["type"]) == ("create", SERVICE))
+        (waited,) = (event["seconds"] for event in events if event["verb"] == "give up")
+        took = ended - begun + waited * (1 - second)
+        assert took < 300
+        printed(f"a first deployment whose tasks stop: told after {took:.0f} s, of which {waited:.0f} s are ECS's")
+        (root.deployed.root / "Dockerfile").write_text(SMALL_IMAGE)
+        root.do("up")
+        (history,) = root.deployed.account().deployments.values()
+        assert [item["status"] for item in history] == ["FAILED", "SUCCESSFUL"]
+
+
+def test_after_an_up_ecs_is_asked_what_runs(root: Root) -> None:
+    with root.deployed.ecs():
+        seen = root.run("stacks.environment.verify", "--wait", "0")
+        digest = root.deployed.outputs("service")["image_digest"]
+        assert seen.stdout.splitlines()[0].endswith(f" runs {digest}"), seen.stderr
+        assert "cannot connect to ws://transcriber-dev-" in seen.stderr, "nobody has the load balancer's name"
+        with root.deployed.engine.ledger.open() as account:
+            ((last,),) = account.deployments.values()
+            last |= {"status": "ROLLBACK_SUCCESSFUL", "running": None, "reasons": ["out of memory"]}
+        seen = root.run("stacks.environment.verify", "--wait", "0")
+    assert seen.returncode == 1
+    assert seen.stderr == "verify: no task runs\n  stopped: out of memory\n"
 
 
 def test_ctrl_c_waits_for_the_stack_under_way_and_starts_no_other(empty: Root) -> None:

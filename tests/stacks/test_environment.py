@@ -12,7 +12,7 @@ from stacks.environment.resource import StackProvider
 from stacks.environment.teardown import confirmed, kept, protections
 from stacks.network import zones
 from stacks.service import rollout
-from tests.stacks.ecs_api import ecs_api
+from tests.stacks.ecs_api import ecs_api, given
 from tests.stacks.recording import DIGEST, ROOT, config_of
 
 URN = "urn:pulumi:dev::transcriber-network::awsx:ec2:Vpc$aws:ec2/vpc:Vpc::transcriber-dev"
@@ -250,7 +250,7 @@ def test_ecs_is_asked_as_it_takes_it(credentials: pytest.MonkeyPatch) -> None:
         "ListTasks": {"taskArns": ["arn:aws:ecs:us-east-1:123456789012:task/transcriber-dev/1"]},
         "DescribeTasks": {"tasks": [task]},
     }
-    with ecs_api(answers) as (address, asked):
+    with ecs_api(given(answers)) as (address, asked):
         credentials.setenv("AWS_ENDPOINT_URL_ECS", address)
         client = verify.client(ROOT, "dev")
         assert ecs.problems(client, SERVICE, task_definition=TASK, digest=DIGEST) == []
@@ -261,7 +261,7 @@ def test_ecs_is_asked_as_it_takes_it(credentials: pytest.MonkeyPatch) -> None:
 
 
 def test_ecs_that_does_not_tell_is_no_failure_of_its_own(credentials: pytest.MonkeyPatch) -> None:
-    with ecs_api({}) as (address, _):
+    with ecs_api(given({})) as (address, _):
         credentials.setenv("AWS_ENDPOINT_URL_ECS", address)
         (told,) = verify.reasons_of(ROOT, "dev", SERVICE)
     assert told.startswith("(ECS does not tell why tasks stopped: An error occurred (AccessDeniedException)")

@@ -2,6 +2,7 @@
 
 STANDIN_DELAYS  {"aws:ec2/vpc:Vpc": 20}: seconds until one is ready; it exists in the account from the beginning on.
 STANDIN_FAILURES  {"aws:ecs/service:Service create 2": "ThrottlingException"}: the code that the n-th call gets.
+STANDIN_SECOND  0.01: how many seconds one takes in which something is waited for in vain; none otherwise.
 """
 
 import json
@@ -17,11 +18,14 @@ from .refusal import Refused
 class Faults:
     delays: Mapping[str, float] = field(default_factory=dict)
     failures: Mapping[str, str] = field(default_factory=dict)
+    second: float = 0
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "Faults":
         return cls(
-            json.loads(environment.get("STANDIN_DELAYS", "{}")), json.loads(environment.get("STANDIN_FAILURES", "{}"))
+            json.loads(environment.get("STANDIN_DELAYS", "{}")),
+            json.loads(environment.get("STANDIN_FAILURES", "{}")),
+            float(environment.get("STANDIN_SECOND", 0)),
         )
 
     def count(self, account: Account, kind: str, verb: str) -> int:
@@ -38,3 +42,7 @@ class Faults:
     def wait(self, kind: str) -> None:
         """Until it is ready. Nothing cuts this short: Pulumi's provider for AWS can't be asked to stop, either."""
         time.sleep(self.delays.get(kind, 0))
+
+    def wait_in_vain(self, seconds: float) -> None:
+        """For what never comes to be."""
+        time.sleep(seconds * self.second)

@@ -92,7 +92,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         if request.preview:
             return pb.CreateResponse(properties=wire.write(self._configured.preview(token, inputs)))
         try:
-            resource, failure = self._configured.create(token, request.urn, inputs)
+            resource, failure = self._configured.create(token, request.urn, inputs, timeout=request.timeout)
         except Refused as refused:
             self._refuse(context, "creating", request.urn, refused)
         if failure:
@@ -108,7 +108,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             tags = {"tagsAll": inputs.get("tags") or {}} if "tagsAll" in old else {}
             return pb.UpdateResponse(properties=wire.write(computed | visible | tags))
         try:
-            resource, failure = self._configured.update(token, request.id, inputs, str(old.get("arn", "")))
+            arn = str(old.get("arn", ""))
+            resource, failure = self._configured.update(token, request.id, inputs, arn, timeout=request.timeout)
         except Refused as refused:
             self._refuse(context, "updating", request.urn, refused)
         if failure:

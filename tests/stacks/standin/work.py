@@ -25,6 +25,8 @@ from .wire import UNKNOWN, Inputs, is_known
 
 DEFAULTS = "__defaults"
 """Where inputs say which of them nobody gave."""
+PATIENCE_SECONDS = 20 * 60
+"""How long the provider waits where a program does not say: for an ECS service."""
 _SETS = (
     "subnets",
     "securityGroups",
@@ -112,12 +114,13 @@ class Work:
         assert declared is not None
         unknown = {name: UNKNOWN for name in declared.outputs if name != "tagsAll"}
         return (
-            _visible(inputs)
-            | unknown
-            | ({"tagsAll": inputs.get("tags") or {}} if "tagsAll" in declared.outputs else {})
+            visible(inputs) | unknown | ({"tagsAll": inputs.get("tags") or {}} if "tagsAll" in declared.outputs else {})
         )
 
-    def create(self, token: str, urn: str, inputs: Inputs) -> tuple[Resource, StillFailing | None]:
+    def create(
+        self, token: str, urn: str, inputs: Inputs, *, timeout: float = 0
+    ) -> tuple[Resource, StillFailing | None]:
+        """`timeout` is how long the program lets it take, in seconds; 0 leaves that to the provider."""
         kind = KINDS[token]
         self._begin(kind, "create")
         with self.ledger.open() as account:
@@ -129,9 +132,11 @@ class Work:
             failure = _then(kind, dataclasses.replace(call, before=resource))
         self.ledger.record("create", token, id=resource.id, urn=urn, inputs=inputs)
         self.faults.wait(token)
-        return resource, failure
+        return resource, self._given_up(resource, failure, timeout)
 
-    def update(self, token: str, identity: str, inputs: Inputs, arn: str) -> tuple[Resource, StillFailing | None]:
+    def update(
+        self, token: str, identity: str, inputs: Inputs, arn: str, *, timeout: float = 0
+    ) -> tuple[Resource, StillFailing | None]:
         kind = KINDS[token]
         self._begin(kind, "update")
         with self.ledger.open() as account:
@@ -146,7 +151,7 @@ class Work:
             failure = _then(kind, call)
         self.ledger.record("update", token, id=resource.id, urn=resource.urn, changed=changed)
         self.faults.wait(token)
-        return resource, failure
+        return resource, self._given_up(resource, failure, timeout)
 
     def delete(self, token: str, identity: str, arn: str) -> None:
         kind = KINDS[token]
@@ -182,6 +187,15 @@ class Work:
             self._permit("invoke", token, function.asks(account, args))
             answer = function.answer(Question(account, args, self.registry, self.principal.arn))
             return args | {"region": account.region} | answer
+
+    def _given_up(self, resource: Resource, failure: StillFailing | None, timeout: float) -> StillFailing | None:
+        """Waits for what does not come, as long as the provider would."""
+        if failure is None:
+            return None
+        seconds = timeout or PATIENCE_SECONDS
+        self.ledger.record("give up", resource.type, id=resource.id, urn=resource.urn, seconds=seconds)
+        self.faults.wait_in_vain(seconds)
+        return StillFailing(f"{failure} (waited {seconds:g} s)")
 
     def _begin(self, kind: Kind, verb: str) -> None:
         """Counted before anything is looked at, so that the count stays when the call is refused."""
@@ -249,13 +263,14 @@ def _shape(annotation: str) -> str:
     return "number" if number else "bool" if "bool" in annotation else "text"
 
 
-def _visible(inputs: Inputs) -> Inputs:
+def visible(inputs: Inputs) -> Inputs:
+    """Without what the provider keeps for itself."""
     return {name: value for name, value in inputs.items() if not name.startswith("__")}
 
 
 def state(resource: Resource) -> Inputs:
     """What Pulumi writes into its state."""
-    return _visible(resource.inputs) | resource.outputs
+    return visible(resource.inputs) | resource.outputs
 
 
 def changes(old: Inputs, new: Inputs) -> list[str]:
