@@ -142,6 +142,13 @@ class Task:
         code, output = self.container.exec_run(list(command))
         return code, output.decode()
 
+    def is_well(self) -> bool:
+        """By the health check of the definition."""
+        (container,) = task_definitions.containers_of(self.definition)
+        with contextlib.suppress(sdk.errors.APIError):
+            return self.execute(*container["healthCheck"]["command"][1:])[0] == 0
+        return False
+
     def stop(self) -> None:
         """As ECS does, in the time that the definition gives it."""
         (container,) = task_definitions.containers_of(self.definition)
@@ -235,7 +242,7 @@ class Fargate:
         definition = task_definitions.find(account, wanted)
         assert definition is not None
         task, before = self._start(account, definition), self.task
-        while task.execute(*_check(definition))[0]:
+        while not task.is_well():
             assert task.state()["Running"], task.log()
             assert not self._over.wait(_LOOK_SECONDS)
         self._balancer.target, self.task = task.door, task
@@ -283,11 +290,6 @@ def _wanted(account: Account) -> str | None:
     return None
 
 
-def _check(definition: Resource) -> list[str]:
-    (container,) = task_definitions.containers_of(definition)
-    return list(container["healthCheck"]["command"][1:])
-
-
 @contextlib.contextmanager
 def _loop() -> Generator[asyncio.AbstractEventLoop]:
     loop = asyncio.new_event_loop()
@@ -296,9 +298,18 @@ def _loop() -> Generator[asyncio.AbstractEventLoop]:
     try:
         yield loop
     finally:
+        asyncio.run_coroutine_threadsafe(_cancelled(), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
+
+
+async def _cancelled() -> None:
+    """All that still runs here."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for other in others:
+        other.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 def seen_as_hosts(hosts: Path, *command: str) -> list[str]:

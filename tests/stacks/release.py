@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 import transcriber
 
 from .builder import Builder, builder
@@ -24,7 +26,8 @@ RELEASES = Path(__file__).parent / "releases"
 DIFFERS = "differs.json"
 REGISTRY = "registry.invalid"
 """Stands for the registry's host and port."""
-_OF_THE_MACHINE = ("created", "modified", "sourcePosition", "stackTrace")
+_LEFT_OUT = ("created", "modified", "sourcePosition", "stackTrace", "propertyDependencies")
+"""Of a machine or a time, or said again by `dependencies`."""
 _SECRET = "4dabf18193072939515e22adb298388d"
 """The key by which Pulumi knows a secret in a state."""
 
@@ -38,7 +41,7 @@ def scrubbed(exported: Mapping[str, Any], host: str) -> dict[str, Any]:
 
 
 def _scrubbed(resource: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {name: value for name, value in resource.items() if name not in _OF_THE_MACHINE}
+    kept = {name: value for name, value in resource.items() if name not in _LEFT_OUT}
     for name in ("inputs", "outputs"):
         if name in kept:
             kept[name] = _without_secrets(kept[name])
@@ -61,13 +64,14 @@ def _without_secrets(value: Any) -> Any:
     return [_without_secrets(item) for item in value] if isinstance(value, list) else value
 
 
-def restored(kept: Mapping[str, Any], host: str) -> dict[str, Any]:
-    """As Pulumi imports it."""
+def restored(kept: Mapping[str, Any], host: str, salt: str) -> dict[str, Any]:
+    """As Pulumi imports it into a stack whose passphrase has this salt."""
     whole = json.loads(json.dumps(kept).replace(REGISTRY, host))
     for resource in whole["resources"]:
         if "outputs" in resource and "inputs" in resource:
             resource["outputs"] = visible(resource["inputs"]) | resource["outputs"]
     whole["manifest"]["time"] = "2026-01-01T00:00:00Z"
+    whole["secrets_providers"] = {"type": "passphrase", "state": {"salt": salt}}
     return {"version": 3, "deployment": whole}
 
 
@@ -114,9 +118,9 @@ def write(folder: Path, deployed: Deployed, building: Builder) -> None:
 
 def bring_back(folder: Path, deployed: Deployed, building: Builder) -> None:
     """Into an environment `dev` whose stacks have nothing."""
-    states = {
-        name: restored(json.loads((folder / f"{name}.json").read_text()), building.registry.host) for name in STACKS
-    }
+    salt = yaml.safe_load((deployed.root / "Pulumi.dev.yaml").read_text())["encryptionsalt"]
+    kept = {name: json.loads((folder / f"{name}.json").read_text()) for name in STACKS}
+    states = {name: restored(state, building.registry.host, salt) for name, state in kept.items()}
     with deployed.engine.ledger.open() as account:
         fill(account, states.values())
     for name, state in states.items():

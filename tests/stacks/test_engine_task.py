@@ -10,9 +10,11 @@ import subprocess
 import sys
 import time
 import urllib.request
+import wave
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -64,9 +66,9 @@ class Live:
             check=False,
         )
 
-    def stream(self, key: str = "") -> "subprocess.CompletedProcess[str]":
+    def stream(self, *options: str, key: str = "", clip: str = "demo/lj001.wav") -> "subprocess.CompletedProcess[str]":
         url = self.deployed.outputs("service")["websocket_url"]
-        return self.run(sys.executable, "-m", "transcriber", "stream", "--url", url, "demo/lj001.wav", key=key)
+        return self.run(sys.executable, "-m", "transcriber", "stream", "--url", url, *options, clip, key=key)
 
     def health(self) -> tuple[int, dict[str, Any]]:
         """By the door that clients come through."""
@@ -242,7 +244,9 @@ def _until(true: Callable[[], bool], live: Live) -> None:
 
 
 def test_it_emits_every_metric_that_alarms_scaling_and_the_dashboard_name(live: Live) -> None:
-    """Behind a transcription and the end of the task, whose last line has what there was."""
+    """Behind somebody who speaks and the end of the task, whose last line has what there was."""
+    spoken = live.stream("--realtime", clip=str(_passage(live.fargate.folder / "passage.wav")))
+    assert spoken.stdout.strip() == "in being comparatively modern."
     live.task.stop()
     emitted = metrics_of(live.task.log())
     account = live.deployed.account()
@@ -260,6 +264,15 @@ def test_it_emits_every_metric_that_alarms_scaling_and_the_dashboard_name(live: 
     assert own == {(namespace, name) for namespace, names in emitted.items() for name in names}
     assert {namespace for namespace, _ in named - own} == {"AWS/ApplicationELB", "AWS/ECS", "ECS/ContainerInsights"}
     assert live.task.state()["ExitCode"] == 0
+
+
+def _passage(path: Path) -> Path:
+    """Two seconds of the demo."""
+    with wave.open(str(ROOT / "demo/lj001.wav")) as demo, wave.open(str(path), "wb") as file:
+        file.setparams(demo.getparams())
+        demo.setpos(round(9.955 * demo.getframerate()))
+        file.writeframes(demo.readframes(round(1.945 * demo.getframerate())))
+    return path
 
 
 def test_nothing_that_was_said_or_is_secret_is_in_its_log(live: Live) -> None:
