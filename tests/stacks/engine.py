@@ -26,7 +26,7 @@ TOOLS = (
 )
 """What must be on PATH to run programs with a real engine."""
 
-_SECONDS = 900
+_SECONDS = 1200
 _NOTHING = ("same", "read", "read-replacement", "refresh")
 
 

@@ -28,13 +28,13 @@ from .engine import ROOT
 from .fargate import Fargate, Outside, Task, metrics_of, seen_as_hosts
 from .moto_account import MotoAccount
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 
 BASE = "python:3.12-slim-bookworm"
 ENGINE_KEY = "sk-of-the-engine"
 MAIN = ROOT / ".venv/bin"
 """The packages of the service's tests, which those of the stacks are not."""
-_SECONDS = 600
+_SECONDS = 1500
 
 
 @dataclass
