@@ -173,7 +173,7 @@ class Fargate:
     _balancer: Relay = field(init=False)
 
     def __post_init__(self) -> None:
-        self.hosts.write_text("127.0.0.1 localhost\n")
+        self._tell_names([])
         self._balancer = Relay(f"{self.address}:80", str(self.folder / "nobody"), balances=True)
         self._client = sdk.DockerClient(base_url=self.engine.environment["DOCKER_HOST"])
 
@@ -230,13 +230,20 @@ class Fargate:
         while not self._over.wait(_LOOK_SECONDS):
             account = self.deployed.account()
             names = [item["dnsName"] for item in account.of("aws:lb/loadBalancer:LoadBalancer")]
-            self.hosts.write_text("".join(f"{self.address} {name}\n" for name in ("localhost.alb", *names)))
+            self._tell_names(names)
             wanted = _wanted(account)
             if wanted and not self._serves(account) and not self.problem:
                 try:
                     self._replace(account, wanted)
                 except Exception as problem:
                     self.problem = problem
+
+    def _tell_names(self, names: list[str]) -> None:
+        """In place, for the file is mounted; the machine's own names stay."""
+        own = Path("/etc/hosts").read_text()
+        text = own + "".join(f"\n{self.address} {name}" for name in names) + "\n"
+        if not self.hosts.exists() or self.hosts.read_text() != text:
+            self.hosts.write_text(text)
 
     def _replace(self, account: Account, wanted: str) -> None:
         definition = task_definitions.find(account, wanted)
