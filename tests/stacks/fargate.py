@@ -317,6 +317,8 @@ async def _cancelled() -> None:
     for other in others:
         other.cancel()
     await asyncio.gather(*others, return_exceptions=True)
+    # What was closed last is gone one turn later.
+    await asyncio.sleep(0.1)
 
 
 def seen_as_hosts(hosts: Path, *command: str) -> list[str]:

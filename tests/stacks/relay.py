@@ -30,14 +30,21 @@ class Relay:
         return await asyncio.start_server(self._connected, host, int(port))
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-            try:
+        writers = [writer]
+        try:
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
                 there = await self._reach()
-            except OSError:
-                writer.write(_NO_TASK if self.balances else b"")
-            else:
+                writers.append(there[1])
                 await self._carry((reader, writer), there)
-        writer.close()
+            if len(writers) == 1 and self.balances:
+                await reader.readuntil(b"\r\n\r\n")
+                writer.write(_NO_TASK)
+        finally:
+            for each in writers:
+                each.close()
+            with contextlib.suppress(OSError):
+                for each in writers:
+                    await each.wait_closed()
 
     async def _reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if self.target.startswith("/"):
