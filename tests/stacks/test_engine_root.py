@@ -1,5 +1,6 @@
 """The environment as one, from the root project, under Pulumi's own engine: what the commands mean there."""
 
+import contextlib
 import json
 import os
 import signal
@@ -254,11 +255,11 @@ def test_a_kill_is_healed_by_the_commands_that_the_documentation_names(
 
 def _below(process: int) -> list[int]:
     """A process and all that come from it."""
-    parents = {
-        int(path.name): int(path.joinpath("stat").read_text().rpartition(")")[2].split()[1])
-        for path in Path("/proc").iterdir()
-        if path.name.isdigit()
-    }
+    parents: dict[int, int] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        # Others come and go meanwhile.
+        with contextlib.suppress(OSError):
+            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
     found = [process]
     for one in found:
         found += [child for child, parent in parents.items() if parent == one]
