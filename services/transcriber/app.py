@@ -112,7 +112,13 @@ class Service:
         if found := sessions.recover():
             log.warning("taking up unfinished sessions", extra={"sessions": found})
         gate = make_gate(settings, keys, sessions, store, tallies := Tallies(store))
-        jobs = Jobs(sessions, JobArchive(store), defaults=defaults(settings), limits=job_limits(settings))
+        jobs = Jobs(
+            sessions,
+            JobArchive(store),
+            defaults=defaults(settings),
+            limits=job_limits(settings),
+            allowed=gate.file_seconds,
+        )
         metrics.read = lambda: replace(_readings(scheduler, detector, sessions, meter), file_jobs=jobs.counts)
         if found := jobs.recover():
             log.warning("taking up unfinished jobs", extra={"jobs": found})

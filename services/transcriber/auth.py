@@ -1,6 +1,7 @@
 """Who may come in, and within which limits: keys, tokens and quotas, asked before anything is accepted."""
 
 import functools
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -152,7 +153,23 @@ class Gate:
 
     def session_seconds(self, caller: Caller) -> float | None:
         """The longest session that they may begin; None leaves it to the service."""
-        given = (caller.limits.session_seconds, self.quotas.seconds_left(caller.owner, caller.limits))
+        return self._seconds(caller.owner, caller.limits)
+
+    def file_seconds(self, owner: str | None) -> float | Error | None:
+        """How much of their next file may be transcribed, or why nothing of it; None leaves it to the service. Of
+        several keys with the owner's name, the one counts that allows most."""
+        if self._keys is None or owner is None:
+            return None
+        allowed = [self._seconds(owner, key.limits) for key in self._keys.keys if key.name == owner]
+        if not allowed:
+            return Error("key_revoked", "The key that brought this file was revoked.")
+        most = max(math.inf if seconds is None else seconds for seconds in allowed)
+        if most <= 0:
+            return AUDIO_EXCEEDED
+        return None if most == math.inf else most
+
+    def _seconds(self, owner: str, limits: KeyLimits) -> float | None:
+        given = (limits.session_seconds, self.quotas.seconds_left(owner, limits))
         return min((seconds for seconds in given if seconds is not None), default=None)
 
     def objections(self) -> Callable[[str, str], Error | None]:

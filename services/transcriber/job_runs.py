@@ -18,6 +18,9 @@ from transcriber.spool import SpoolDamaged
 
 log = logging.getLogger(__name__)
 
+Allowed = Callable[[str | None], float | Error | None]
+"""How many seconds of audio an owner's next file may have; why it may have none; None leaves it to the service."""
+
 
 @dataclass(slots=True)
 class _Run:
@@ -28,11 +31,14 @@ class _Run:
 class JobRuns:
     """So many at once, owners in turn. `jobs` are those of this process; what is stored leaves it."""
 
-    def __init__(self, sessions: Sessions, archive: JobArchive, jobs: dict[str, FileJob], *, at_once: int) -> None:
+    def __init__(
+        self, sessions: Sessions, archive: JobArchive, jobs: dict[str, FileJob], *, at_once: int, allowed: Allowed
+    ) -> None:
         self._sessions = sessions
         self._archive = archive
         self._jobs = jobs
         self._at_once = at_once
+        self._allowed = allowed
         self._queue: list[FileJob] = []
         """In the order in which they came."""
         self._runs: dict[str, _Run] = {}
@@ -45,21 +51,33 @@ class JobRuns:
         self._start()
 
     def _start(self) -> None:
-        while self._queue and len(self._runs) < self._at_once and not self._sessions.draining:
-            job = self._in_turn()[0]
+        while len(self._runs) < self._at_once and not self._sessions.draining and (next_ones := self._startable()):
+            job = next_ones[0]
             self._queue.remove(job)
-            self._run(job)
+            # What was told once is told again, and only what is left is done.
+            allowed = None if job.spool.events_told else self._allowed(job.record.owner)
+            if isinstance(allowed, Error):
+                self.discard(job, Outcome("failed", now(), allowed))
+            else:
+                self._run(job, allowed)
+
+    def _startable(self) -> list[FileJob]:
+        """Those that wait, the next first. Where an owner's audio is limited each file waits for the one before it,
+        which may leave nothing for it."""
+        running = {self._jobs[job_id].record.owner for job_id in self._runs}
+        limited = {owner for owner in running if self._allowed(owner) is not None}
+        return [job for job in self._in_turn() if job.record.owner not in limited]
 
     def _in_turn(self) -> list[FileJob]:
         return in_turn(self._queue, Counter(self._jobs[job_id].record.owner for job_id in self._runs))
 
-    def _run(self, job: FileJob) -> None:
+    def _run(self, job: FileJob, allowed_seconds: float | None) -> None:
         job.state = "running"
         cursor = job.spool.events()
         while (numbered := cursor.next()) is not None:
             job.told(numbered[1])
         told = statuses_told(job.spool)
-        status = told[0] if told else self._status(job)
+        status = told[0] if told else self._status(job, allowed_seconds)
 
         def hear(event: Event) -> None:
             if outcome := job.told(event):
@@ -69,8 +87,11 @@ class JobRuns:
         self._runs[job.id] = _Run(runner, task)
         task.add_done_callback(lambda task: self._over(job, runner, cancelled=task.cancelled()))
 
-    def _status(self, job: FileJob) -> Status:
-        return self._sessions.status(job.record.options, job.id, owner=job.record.owner or "")
+    def _status(self, job: FileJob, allowed_seconds: float | None) -> Status:
+        status = self._sessions.status(job.record.options, job.id, owner=job.record.owner or "")
+        if allowed_seconds is None:
+            return status
+        return replace(status, max_session_seconds=min(status.max_session_seconds, allowed_seconds))
 
     def _over(self, job: FileJob, runner: Runner, *, cancelled: bool) -> None:
         del self._runs[job.id]
@@ -91,6 +112,12 @@ class JobRuns:
                     outcome = replace(outcome, storage=storage)
                 self.conclude(job, outcome)
         self._start()
+
+    def discard(self, job: FileJob, outcome: Outcome) -> None:
+        """End one that does not run, and let go of its audio."""
+        self.conclude(job, outcome)
+        job.spool.delete()
+        job.spool.close()
 
     def conclude(self, job: FileJob, outcome: Outcome) -> None:
         """It has ended; its record goes to the store."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from transcriber.events import Ended, Error, Options, Started
 from transcriber.job import FileJob, Outcome, Record, RecordDamaged, Seen, State, now
 from transcriber.job_archive import JobArchive, NotFound, StoreError
-from transcriber.job_runs import JobRuns
+from transcriber.job_runs import Allowed, JobRuns
 from transcriber.sessions import Sessions
 from transcriber.spool import JOB_SUFFIX, SpoolDamaged, SpoolFull
 from transcriber.wire.fields import OPTIONS, read_query
@@ -49,6 +49,7 @@ class Jobs:
         *,
         defaults: Options | None = None,
         limits: JobLimits | None = None,
+        allowed: Allowed = lambda _: None,
     ) -> None:
         self.limits = limits or JobLimits()
         self._sessions = sessions
@@ -57,7 +58,7 @@ class Jobs:
         self._jobs: dict[str, FileJob] = {}
         self._arriving = 0
         """Jobs that are forgotten if the request that brings them fails."""
-        self._runs = JobRuns(sessions, archive, self._jobs, at_once=self.limits.running)
+        self._runs = JobRuns(sessions, archive, self._jobs, at_once=self.limits.running, allowed=allowed)
 
     @property
     def max_bytes(self) -> int:
@@ -162,10 +163,7 @@ class Jobs:
             self._discard(job, "failed", Error("upload_abandoned", "Its upload broke off, and nobody went on with it."))
 
     def _discard(self, job: FileJob, state: State, error: Error | None = None) -> None:
-        """End one that does not run, and let go of its audio."""
-        self._runs.conclude(job, Outcome(state, now(), error))
-        job.spool.delete()
-        job.spool.close()
+        self._runs.discard(job, Outcome(state, now(), error))
 
     def find(self, job_id: str, owner: str | None) -> FileJob | None:
         """One that has not ended, or whose end is not stored yet."""

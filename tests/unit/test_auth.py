@@ -7,9 +7,9 @@ import pytest
 
 from tests.gates import SECRET, gate_of, ring_of
 from tests.stage import House
-from transcriber.api_keys import KeyLimits, KeysError, dump
+from transcriber.api_keys import KeyLimits, KeysError, dump, new_key
 from transcriber.auth import ANONYMOUS, USED_TOKENS, Denied, Gate
-from transcriber.events import Options
+from transcriber.events import Error, Options
 from transcriber.key_ring import KeyRing
 from transcriber.live import Admission
 from transcriber.perimeter import Asking, Perimeter
@@ -205,3 +205,24 @@ async def test_limits_hold_for_all_tasks_together(gate: Gate, house: House, bob:
     with pytest.raises(Denied) as caught:
         await other.begin_job(caller)
     assert (caught.value.status, caught.value.error.code) == (429, "key_audio_exceeded")
+
+
+def test_what_may_be_heard_of_files(house: House) -> None:
+    keys, _ = ring_of(alice=KeyLimits(), bob=LIMITS, carol=KeyLimits(audio_seconds_per_day=10))
+    gate = gate_of(house, keys)
+    assert [gate.file_seconds(owner) for owner in (None, "alice", "bob", "carol")] == [None, None, 100, 10]
+    gate.quotas.used("bob", 450)
+    gate.quotas.used("carol", 10)
+    assert gate.file_seconds("bob") == 50
+    for owner, code in (("carol", "key_audio_exceeded"), ("dave", "key_revoked")):
+        refused = gate.file_seconds(owner)
+        assert isinstance(refused, Error)
+        assert refused.code == code
+    assert gate_of(house).file_seconds("dave") is None
+
+
+def test_of_several_keys_of_an_owner_the_one_counts_that_allows_most(house: House) -> None:
+    few, more = (new_key("bob", KeyLimits(session_seconds=seconds))[1] for seconds in (10, 20))
+    assert gate_of(house, KeyRing(dump([few, more]))).file_seconds("bob") == 20
+    free = new_key("bob", KeyLimits())[1]
+    assert gate_of(house, KeyRing(dump([few, free]))).file_seconds("bob") is None

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from tests.stage import House, tone, until, wav
-from transcriber.events import Options
+from transcriber.events import Error, Options
 from transcriber.job import FileJob, Record
 from transcriber.job_archive import JobArchive
 from transcriber.job_runs import in_turn
 from transcriber.jobs import JobLimits, Jobs
+from transcriber.live import Live
 from transcriber.spool import Spool
 
 
@@ -64,4 +65,43 @@ async def test_one_file_does_not_wait_for_the_many_of_another(house: House) -> N
     assert one.state == "running"
     house.engine.gate.set()
     await until(lambda: all(job.state in ("done", "cancelled") for job in (*many, one)))
+    await jobs.close()
+
+
+async def test_files_of_a_limited_owner_come_one_by_one_and_end_with_what_is_left(house: House) -> None:
+    left = {"ann": 1.2, "bob": 0}
+    heard: dict[str, float] = {}
+
+    def over(live: Live) -> None:
+        left[live.status.owner] -= live.audio_seconds()
+        heard[live.session_id] = live.status.max_session_seconds
+
+    house.sessions.on_over = over
+    used_up = Error("key_audio_exceeded", "used up")
+
+    def allowed(owner: str | None) -> float | Error | None:
+        return (left["ann"] if left["ann"] > 0 else used_up) if owner == "ann" else None
+
+    jobs = Jobs(house.sessions, JobArchive(house.store), limits=JobLimits(running=4), allowed=allowed)
+    house.engine.gate.clear()
+
+    def given(owner: str) -> FileJob:
+        made = jobs.begin(owner, None)
+        jobs.take(made, 0, wav(tone(0.8)))
+        jobs.complete([made], Options())
+        return made
+
+    files, other = [given("ann") for _ in range(3)], given("bob")
+    await until(lambda: house.engine.jobs)
+    assert [job.state for job in (*files, other)] == ["running", "queued", "queued", "running"]
+    house.engine.gate.set()
+    await until(lambda: all(job.state in ("done", "failed") for job in (*files, other)))
+    assert [job.state for job in files] == ["done", "done", "failed"]
+    outcomes = [job.record.outcome for job in files]
+    assert [outcome and outcome.error and outcome.error.code for outcome in outcomes] == [
+        None,
+        None,
+        "key_audio_exceeded",
+    ]
+    assert [heard.get(job.id) for job in files] == [1.2, pytest.approx(0.4), None]
     await jobs.close()
