@@ -8,8 +8,8 @@ import pulumi_aws as aws
 
 from stacks import iam
 
-ABORT_DAYS = 7
-"""Uploads that never ended; longer than any session and its recovery."""
+ABORT_DAYS = 14
+"""Uploads that never ended. The service ends them itself behind a week, with the parts they have."""
 OLD_VERSION_DAYS = 30
 
 

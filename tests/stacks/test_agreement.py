@@ -5,11 +5,13 @@ from dataclasses import fields
 
 import pytest
 
+from stacks.bucket import ABORT_DAYS
 from stacks.service import container, metrics
 from stacks.service.metrics import Metric
 from stacks.timing import IDLE_SECONDS, Timing
 from tests.stacks.recording import ROOT, config_of
 from transcriber.emf import LATENCY, SERIES
+from transcriber.retention import ABANDONED_DAYS
 from transcriber.settings import Settings
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -82,3 +84,8 @@ def test_image_is_made_for_this_task() -> None:
     assert f"CMD [{probe}]" in DOCKERFILE
     targets = set(re.findall(r"^FROM \S+ AS (\w+)$", DOCKERFILE, re.MULTILINE))
     assert set(container.TARGETS.values()) <= targets
+
+
+def test_the_service_ends_uploads_before_the_bucket_throws_their_parts_away() -> None:
+    # Days that are not whole, and a day without any task.
+    assert ABORT_DAYS >= ABANDONED_DAYS + 3
