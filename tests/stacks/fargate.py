@@ -312,13 +312,13 @@ def _loop() -> Generator[asyncio.AbstractEventLoop]:
 
 
 async def _cancelled() -> None:
-    """All that still runs here."""
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for other in others:
-        other.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
-    # What was closed last is gone one turn later.
-    await asyncio.sleep(0.1)
+    """All that still runs here, and what that has begun meanwhile, as a connection that was just accepted."""
+    while others := asyncio.all_tasks() - {asyncio.current_task()}:
+        for other in others:
+            other.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        # What was closed last is gone one turn later.
+        await asyncio.sleep(0.1)
 
 
 def seen_as_hosts(hosts: Path, *command: str) -> list[str]:
