@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _NO_TASK = b"HTTP/1.1 503 Service Temporarily Unavailable\r\nServer: awselb/2.0\r\nContent-Length: 0\r\n\r\n"
 _LONGEST_HEAD_BYTES = 64 << 10
@@ -22,6 +22,8 @@ class Relay:
     target: str
     balances: bool = False
     sender: str = ""
+    _going_on: set[asyncio.Task[None] | None] = field(default_factory=set[asyncio.Task[None] | None])
+    """Connections. A stream whose one end is gone is held by nothing else, and would be collected amid its work."""
 
     async def serve(self) -> asyncio.Server:
         if self.source.startswith("/"):
@@ -31,6 +33,7 @@ class Relay:
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writers = [writer]
+        self._going_on.add(here := asyncio.current_task())
         try:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError):
                 there = await self._reach()
@@ -45,6 +48,7 @@ class Relay:
             with contextlib.suppress(OSError):
                 for each in writers:
                     await each.wait_closed()
+            self._going_on.discard(here)
 
     async def _reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if self.target.startswith("/"):
