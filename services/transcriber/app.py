@@ -112,13 +112,7 @@ class Service:
         if found := sessions.recover():
             log.warning("taking up unfinished sessions", extra={"sessions": found})
         gate = make_gate(settings, keys, sessions, store, tallies := Tallies(store))
-        jobs = Jobs(
-            sessions,
-            JobArchive(store),
-            defaults=defaults(settings),
-            limits=job_limits(settings),
-            allowed=gate.file_seconds,
-        )
+        jobs = make_jobs(settings, sessions, store, gate)
         metrics.read = lambda: replace(_readings(scheduler, detector, sessions, meter), file_jobs=jobs.counts)
         if found := jobs.recover():
             log.warning("taking up unfinished jobs", extra={"jobs": found})
@@ -207,6 +201,16 @@ def limits(settings: Settings) -> Limits:
         idle_seconds=settings.idle_seconds,
         messages_per_second=settings.max_messages_per_second,
         record=cast(Record, settings.record),
+    )
+
+
+def make_jobs(settings: Settings, sessions: Sessions, store: Store, gate: Gate) -> Jobs:
+    return Jobs(
+        sessions,
+        JobArchive(store),
+        defaults=defaults(settings),
+        limits=job_limits(settings),
+        allowed=gate.file_seconds,
     )
 
 
