@@ -1,11 +1,22 @@
 """What stands between clients and a task in tests of both."""
 
 import asyncio
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from .relay import Relay
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    """In a loop that nothing else sees: tests of Pulumi's programs need the one that this thread has."""
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(work)
+    finally:
+        loop.close()
 
 
 async def _asked(relay: Relay, sent: bytes) -> bytes:
@@ -29,7 +40,11 @@ async def _asked(relay: Relay, sent: bytes) -> bytes:
         (True, b"X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Port: 80\r\n\r\nbody>"),
     ],
 )
-async def test_both_ways_and_to_the_end(tmp_path: Path, balances: bool, wanted: bytes) -> None:
+def test_both_ways_and_to_the_end(tmp_path: Path, balances: bool, wanted: bytes) -> None:
+    _run(_both_ways(tmp_path, balances, wanted))
+
+
+async def _both_ways(tmp_path: Path, balances: bool, wanted: bytes) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"<" + await reader.read() + b">")
         writer.close()
@@ -42,6 +57,10 @@ async def test_both_ways_and_to_the_end(tmp_path: Path, balances: bool, wanted: 
     await server.wait_closed()
 
 
-async def test_a_balancer_answers_for_who_is_not_there(tmp_path: Path) -> None:
+def test_a_balancer_answers_for_who_is_not_there(tmp_path: Path) -> None:
+    _run(_nobody_there(tmp_path))
+
+
+async def _nobody_there(tmp_path: Path) -> None:
     relay = Relay("127.0.0.1:0", str(tmp_path / "nobody"), balances=True)
     assert (await _asked(relay, b"GET / HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 503 ")
