@@ -8,7 +8,7 @@ from typing import Any, get_args
 import numpy as np
 
 from transcriber.audio.decoder import Block, DecodeError, Decoder, ReadAt
-from transcriber.audio.pcm import FRAME_SAMPLES, SAMPLE_RATE, SILENCE_DBFS
+from transcriber.audio.pcm import FRAME_SAMPLES, SAMPLE_RATE, levels
 from transcriber.audio.samples import Samples
 from transcriber.chunks import Chunks
 from transcriber.cursors import Messages
@@ -195,7 +195,7 @@ class Intake:
             )
             self.judged += count * FRAME_SAMPLES
             for track, values in enumerate(judged):
-                yield Probabilities(track, first, tuple(values.tolist()), _levels(frames[track]))
+                yield Probabilities(track, first, tuple(values.tolist()), tuple(levels(frames[track]).tolist()))
 
     def _frames(self, *, last: bool) -> int:
         waiting = self.samples.end - self.judged
@@ -208,9 +208,3 @@ class Intake:
         samples = self.samples.read(track, self.judged, min(stop, self.samples.end))
         missing = stop - self.judged - len(samples)
         return (np.pad(samples, (0, missing)) if missing else samples).reshape(count, FRAME_SAMPLES)
-
-
-def _levels(frames: Frames) -> tuple[float, ...]:
-    """The level of each frame in dBFS, of a full-scale square wave."""
-    power = np.mean(np.square(frames), axis=1)
-    return tuple((10.0 * np.log10(np.maximum(power, 10.0 ** (SILENCE_DBFS / 10)))).tolist())

@@ -104,11 +104,18 @@ def test_text_from_noise_is_dropped(shape: Shape) -> None:
     assert text(recognize(shape, noise)[0]) == ""
 
 
-@pytest.mark.parametrize(("line", "heard"), [(0, ""), (99, "Thank you very much.")], ids=["-60 dBFS", "-20 dBFS"])
-def test_quiet_audio_must_be_surer_to_be_speech(line: int, heard: str) -> None:
+@pytest.mark.parametrize(
+    ("line", "pauses", "heard"),
+    [(0, False, ""), (0, True, "Thank you very much."), (99, False, "Thank you very much.")],
+    ids=["-60 dBFS", "-60 dBFS with pauses", "-20 dBFS"],
+)
+def test_quiet_audio_without_pauses_must_be_surer_to_be_speech(line: int, pauses: bool, heard: str) -> None:
     unsure = Line("Thank you very much.", log_probability=-0.8, no_speech_probability=0.55)
     whisper = ScriptedWhisper({line: unsure})
-    (outcome,) = WhisperBatch(whisper, [Job(whisper.audio(line), Options(), True, deadline=1.0)], FULL).recognize()
+    audio = whisper.audio(line)
+    if pauses:
+        audio[audio.size // 2 :] *= 0.1
+    (outcome,) = WhisperBatch(whisper, [Job(audio, Options(), True, deadline=1.0)], FULL).recognize()
     assert text(outcome) == heard
 
 

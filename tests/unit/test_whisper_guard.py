@@ -65,16 +65,22 @@ def test_sure_or_spoken_is_no_noise(log_probability: float, no_speech_probabilit
 
 @pytest.mark.parametrize(
     ("log_probability", "no_speech_probability"),
-    [(-0.98, 0.73), (-1.38, 0.42), (-0.8, 0.75), (-0.5, 0.73), (-0.28, 0.75)],
+    [(-0.98, 0.73), (-1.38, 0.42), (-0.8, 0.75), (-0.5, 0.73), (-0.28, 0.75), (-0.16, 0.78), (-0.84, 0.33)],
 )
 def test_people_far_away_are_noise_where_it_is_quiet(log_probability: float, no_speech_probability: float) -> None:
-    assert is_elsewhere(log_probability, no_speech_probability, -46.0)
-    assert not is_elsewhere(log_probability, no_speech_probability, -35.0)
+    assert is_elsewhere(log_probability, no_speech_probability, -46.0, 9.0)
+    assert not is_elsewhere(log_probability, no_speech_probability, -35.0, 9.0)
 
 
-@pytest.mark.parametrize(("log_probability", "no_speech_probability"), [(-0.43, 0.05), (-0.67, 0.37), (-0.12, 0.59)])
+def test_one_who_is_far_away_makes_pauses_however_unsure_the_model_is() -> None:
+    assert is_elsewhere(-0.9, 0.7, -55.0, 13.0)
+    assert not is_elsewhere(-0.6, 0.34, -55.0, 13.0)
+    assert not is_elsewhere(-0.9, 0.7, -55.0, 16.0)
+
+
+@pytest.mark.parametrize(("log_probability", "no_speech_probability"), [(-0.43, 0.05), (-0.9, 0.24)])
 def test_somebody_who_speaks_quietly_is_not(log_probability: float, no_speech_probability: float) -> None:
-    assert not is_elsewhere(log_probability, no_speech_probability, -53.0)
+    assert not is_elsewhere(log_probability, no_speech_probability, -53.0, 9.0)
 
 
 def test_the_unsure_is_doubted_before_it_is_dropped() -> None:
@@ -127,6 +133,20 @@ def test_what_may_be_a_loop(text: str, surplus: int) -> None:
 )
 def test_what_must_be_a_loop(text: str, surplus: int) -> None:
     assert certain_surplus(text.split()) == surplus
+
+
+@pytest.mark.parametrize(
+    ("text", "surplus"),
+    [
+        (f"you are the b{'est' * 40}", 1),
+        (f"b{'est' * 40} of all", 3),
+        (f"she laughed {'ha' * 8}", 0),
+        ("Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft", 0),
+    ],
+    ids=["at the end", "before the end", "laughter", "a long word"],
+)
+def test_a_word_may_be_a_loop_in_itself(text: str, surplus: int) -> None:
+    assert suspect_surplus(text.split()) == certain_surplus(text.split()) == surplus
 
 
 def test_punctuation_is_compared_where_there_is_nothing_else() -> None:

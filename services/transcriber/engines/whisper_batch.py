@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from transcriber.audio.pcm import SAMPLE_RATE, SILENCE_DBFS
+from transcriber.audio.pcm import FRAME_SAMPLES, SAMPLE_RATE, levels
 from transcriber.engines.engine import Job, Outcome, Recognition, Redo, Samples
 from transcriber.engines.whisper_backend import Decoding, Whisper
 from transcriber.engines.whisper_guard import (
@@ -138,7 +138,7 @@ class WhisperBatch:
         cut_off = len(decoding.tokens) >= token_cap(self._shape.frames)
         if again and (surplus or cut_off):
             return None
-        if is_elsewhere(sure, decoding.no_speech_probability, _dbfs(self._jobs[row].samples)):
+        if is_elsewhere(sure, decoding.no_speech_probability, *_loudness(self._jobs[row].samples)):
             return []
         return pieces[: len(pieces) - surplus]
 
@@ -160,9 +160,11 @@ class WhisperBatch:
         return words
 
 
-def _dbfs(samples: Samples) -> float:
-    """The level of a stretch, of a full-scale square wave."""
-    return float(10 * np.log10(max(np.mean(np.square(samples)), 10 ** (SILENCE_DBFS / 10))))
+def _loudness(samples: Samples) -> tuple[float, float]:
+    """The level of a stretch in dBFS, and by how many decibels it varies; see `is_elsewhere`."""
+    whole = samples.size - samples.size % FRAME_SAMPLES
+    quiet, loud = np.percentile(levels(samples[:whole].reshape(-1, FRAME_SAMPLES)), (10, 95)) if whole else (0.0, 0.0)
+    return float(levels(samples)), float(loud - quiet)
 
 
 def _tokens(pieces: Sequence[Piece]) -> list[int]:

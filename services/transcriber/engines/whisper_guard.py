@@ -30,9 +30,11 @@ _NOISE = ((0.6, -1.0), (0.8, -0.6))
 is Whisper's own rule; noise alone mostly passes it with one short word, which the second catches."""
 _QUIET_DBFS = -40.0
 """Fifteen decibels below usual speech: there it may be people elsewhere, of whom Whisper makes whole sentences."""
-_FAINT = ((0.4, -0.9), (0.5, -0.5), (0.6, -0.2))
-"""The same for quiet audio. Measured with tiny.en: eight people at −45 to −60 dBFS have a probability from 0.4 to 0.9
-that nobody speaks, one who speaks 30 dB below the usual level mostly one below 0.2."""
+_FAINT = ((11.0, 0.25, 0.0), (14.0, 0.35, -0.5), (14.0, 0.5, 0.0))
+"""Like `_NOISE`, for quiet audio without pauses: below which range in dB, from which probability that nobody speaks and
+below which average log-probability an answer is made up. Many people at once leave no pauses between words; one does,
+however quiet. Measured with tiny.en: eight people at −45 to −60 dBFS have 5 to 13 dB, mostly below 11, and from 0.33 to
+0.95 that nobody speaks; one person has 16 dB and more, or 11 to 20 with noise 10 dB below the voice."""
 _DOUBTFUL_LOG_PROBABILITY = -1.0
 _INVENTED_LOG_PROBABILITY = -1.5
 
@@ -44,6 +46,8 @@ _SUSPECT_COPIES = {1: 4, 2: 3}
 """Copies of one or two words at the end that look like a loop; of longer phrases, two do."""
 _CERTAIN_MORE = 2
 """So many copies more are a loop even to somebody who has heard them all."""
+_STAMMER_LETTERS = 24
+"""A word that repeats itself for longer is a loop; laughter is shorter."""
 
 
 def trimmed_frames(samples: int) -> int:
@@ -74,10 +78,16 @@ def is_noise(log_probability: float, no_speech_probability: float) -> bool:
     return any(no_speech_probability > silent and log_probability < unsure for silent, unsure in _NOISE)
 
 
-def is_elsewhere(log_probability: float, no_speech_probability: float, dbfs: float) -> bool:
-    """Whether an answer is what Whisper says of people far away; the last is how loud the audio is."""
-    faint = dbfs < _QUIET_DBFS
-    return faint and any(no_speech_probability > silent and log_probability < unsure for silent, unsure in _FAINT)
+def is_elsewhere(log_probability: float, no_speech_probability: float, dbfs: float, range_db: float) -> bool:
+    """Whether an answer is what Whisper says of people far away.
+
+    `dbfs` is how loud the audio is, `range_db` how far its loud moments (the 95th percentile of its frames' levels) are
+    above its quiet ones (the 10th).
+    """
+    return dbfs < _QUIET_DBFS and any(
+        range_db < crowd and no_speech_probability > silent and log_probability < unsure
+        for crowd, silent, unsure in _FAINT
+    )
 
 
 def is_doubtful(log_probability: float) -> bool:
@@ -101,17 +111,26 @@ def suspect_surplus(words: Sequence[str]) -> int:
     plain = _plain(words)
     half = len(plain) // 2
     doubled = half if half and plain[:half] == plain[half:] else 0
-    return max(doubled, _surplus(plain, more=0))
+    return max(doubled, _surplus(plain, more=0), _behind_stammer(plain))
 
 
 def certain_surplus(words: Sequence[str]) -> int:
     """How many words at the end repeat those before so often that nobody said them."""
-    return _surplus(_plain(words), more=_CERTAIN_MORE)
+    plain = _plain(words)
+    return max(_surplus(plain, more=_CERTAIN_MORE), _behind_stammer(plain))
 
 
 def _plain(words: Sequence[str]) -> list[str]:
     """Words without case and punctuation; what is only punctuation stays."""
     return ["".join(filter(str.isalnum, word.casefold())) or word.strip() for word in words]
+
+
+def _behind_stammer(words: Sequence[str]) -> int:
+    """How many words there are from the first that is a loop in itself."""
+    for place, word in enumerate(words):
+        if len(word) > _STAMMER_LETTERS and _surplus(word, more=0) > _STAMMER_LETTERS:
+            return len(words) - place
+    return 0
 
 
 def _runs(words: Sequence[str]) -> list[int]:
