@@ -22,7 +22,7 @@ from bench._joining import conversation_of
 from bench._service import Service, running
 from tests.corpus import DAMAGES, RECIPES, damaged, encode
 from transcriber.audio.pcm import SAMPLE_RATE
-from transcriber.client import Complete, Failed, Session, Transcription, Warned, connect
+from transcriber.client import Complete, Session, SessionFailed, Transcription, Warned, connect
 
 _MESSAGE_BYTES = 4096
 
@@ -51,7 +51,10 @@ async def listen(service: Service, data: bytes) -> Told:
         for start in range(0, len(data), _MESSAGE_BYTES):
             await session.send(data[start : start + _MESSAGE_BYTES])
         await session.finish()
-        await reading
+        try:
+            await reading
+        except SessionFailed as failure:
+            told.error = failure.code
     return told
 
 
@@ -63,8 +66,6 @@ async def _read(session: Session, told: Told) -> None:
             case Warned(code="audio_damaged"):
                 told.warned += 1
                 told.missing_seconds += (event.end or 0.0) - (event.at or 0.0) if event.end else 0.0
-            case Failed(fatal=True):
-                told.error = event.code
             case Complete():
                 told.duration_seconds = event.duration_seconds
             case _:

@@ -177,7 +177,7 @@ async def row(made: Made, seconds: float, count: int) -> str:
     length = min(len(whole), len(wanted))
     difference = np.abs(whole[:length] - wanted[:length]).max() * 32768
     cpu, delay = await cost(stream, seconds)
-    kib = await memory(stream, seconds, count)
+    kib = memory(stream, seconds, count)
     equal = ["yes" if same[name] else "NO" for name in cuts]
     cells = [
         *(

@@ -18,9 +18,8 @@ def box(kind: bytes, content: bytes = b"") -> bytes:
 
 
 def fragment(number: int, size: int = 200) -> bytes:
-    return box(b"moof", box(b"mfhd", struct.pack(">II", 0, number)) + box(b"traf")) + box(
-        b"mdat", bytes([number]) * size
-    )
+    described = box(b"mfhd", struct.pack(">II", 0, number)) + box(b"traf", box(b"tfhd", struct.pack(">II", 0, 1)))
+    return box(b"moof", described) + box(b"mdat", bytes([number]) * size)
 
 
 HEAD = box(b"ftyp", b"iso5") + box(b"moov", bytes(40))
@@ -141,3 +140,16 @@ def test_gaps_and_steps_back_are_left_alone() -> None:
 def test_tracks_have_times_of_their_own() -> None:
     pairs = [(0, 0), (100, 9_000_000), (200, 18_000_000), (300, 27_000_000)]
     assert left_out(*(timed(number, *pair) for number, pair in enumerate(pairs))) == []
+
+
+@pytest.mark.parametrize("name", FRAGMENTED)
+async def test_whatever_byte_of_a_description_was_changed_only_its_fragment_is_lost(name: str) -> None:
+    stream = encoded(name, 2.0)
+    at = stream.index(b"moof", len(stream) // 2) - 4
+    size = int.from_bytes(stream[at : at + 4])
+    fragment = size + int.from_bytes(stream[at + size : at + size + 4])
+    for place in range(at, at + size):
+        broken = bytearray(stream)
+        broken[place] ^= 0x55
+        samples, _ = await decoded(opened(bytes(broken)), cut(bytes(broken), 4096))
+        assert samples.shape[1] > (2.0 - 0.1) * 16_000 * (1 - fragment / len(stream)), place - at

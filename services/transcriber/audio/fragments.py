@@ -4,9 +4,12 @@ A box says how long it is; where bytes are missing, every box behind them is loo
 fragment is found by what it begins with, and a box that is cut short is filled up with zeros.
 """
 
+import math
 import re
 import struct
 from collections.abc import Iterator
+
+from transcriber.audio.moof import TrackPart, is_whole, parts_of, tracks_of
 
 _BEGINNING = re.compile(rb"(?=....moof....mfhd)", re.DOTALL)
 """Of a fragment: its header comes first in it (ISO 14496-12, 8.8.4). Looks ahead, since what looks like one may overlap
@@ -30,9 +33,11 @@ _KINDS = frozenset(
     )
 )
 """Of boxes at the top, where fragments are."""
-_MAX_MOOF_BYTES = 1 << 20
+_MAX_DESCRIPTION_BYTES = 1 << 20
 _MOST_STEPS = 1000
 """A time that is further ahead than so many fragments are apart is none, unless the next one bears it out."""
+_MOST_LONGER = 8
+"""A codec's frames are all of a length, but for the last: one that is said to last so many times as long does not."""
 
 
 class Fragments:
@@ -47,7 +52,7 @@ class Fragments:
         """Whether the next fragment is looked for."""
         self._plain = False
         """Whether nothing is looked at any more."""
-        self._times = _Times()
+        self._tracks = _Tracks()
         self._credit = 0
         """Bytes passed on and not yet made up for by zeros: a stream grows to twice its size at most."""
 
@@ -80,6 +85,10 @@ class Fragments:
         size, kind = struct.unpack(">I4s", self._waiting[:8].ljust(8, b"\0"))
         if kind == b"moof":
             return self._begin_fragment(size, ended=ended)
+        if kind == b"moov" and size <= _MAX_DESCRIPTION_BYTES:
+            if len(self._waiting) < size and not ended:
+                return None
+            self._tracks.known = tracks_of(bytes(self._waiting[:size]))
         if size < 8 or kind not in _KINDS:
             self._plain, self._lost = not self._fragmented, self._fragmented
             return b"", self._lost
@@ -89,14 +98,23 @@ class Fragments:
     def _begin_fragment(self, size: int, *, ended: bool) -> tuple[bytes, bool] | None:
         """One whose description is whole."""
         self._fragmented = True
-        if len(self._waiting) < min(size, _MAX_MOOF_BYTES) and not ended:
+        if len(self._waiting) < min(size, _MAX_DESCRIPTION_BYTES) + 8 and not ended:
             return None
-        box = bytes(self._waiting[:size])
-        if not _is_whole(box) or not all(self._times.believe(*time) for time in _times(box)):
+        box, following = bytes(self._waiting[:size]), bytes(self._waiting[size : size + 8])
+        if not is_whole(box) or not self._is_believed(box, following):
             self._take(8)
             self._lost = True
             return b"", True
         return self._take(size), False
+
+    def _is_believed(self, moof: bytes, following: bytes) -> bool:
+        """Whether a fragment can be as it says, with the head of the box behind it."""
+        size = int.from_bytes(following[:4])
+        first, last = len(moof) + 8, len(moof) + size if following[4:] == b"mdat" and size >= 8 else math.inf
+        parts = parts_of(moof)
+        if any(part.data and not first <= part.data[0] <= part.data[1] <= last for part in parts):
+            return False
+        return all(self._tracks.believe(part) for part in parts)
 
     def _pass(self, *, ended: bool) -> tuple[bytes, bool] | None:
         if not self._fragmented:
@@ -134,28 +152,38 @@ class Fragments:
         return taken
 
 
-def _is_whole(box: bytes) -> bool:
-    """Whether the boxes in it fill it."""
-    position = 8
-    while position + 8 <= len(box):
-        (size,) = struct.unpack_from(">I", box, position)
-        if size < 8:
-            return False
-        position += size
-    return position == len(box) == int.from_bytes(box[:4])
+class _Tracks:
+    """What fragments said of each track.
 
-
-class _Times:
-    """When fragments begin, by track. A demuxer drops what comes behind a time that is wrong and far ahead."""
+    A demuxer drops what comes behind a time that is wrong and far ahead, and stops at a track that it does not know.
+    """
 
     def __init__(self) -> None:
+        self.known: frozenset[int] = frozenset()
+        """Empty: not known."""
         self._last: dict[int, int] = {}
         self._step: dict[int, int] = {}
         """The longest from one to the next."""
         self._doubted: dict[int, int] = {}
+        self._sample: dict[int, int] = {}
+        """The longest of the last fragment."""
 
-    def believe(self, track: int, time: int) -> bool:
-        """Whether a fragment of the track may begin then, in ticks of its own."""
+    def believe(self, part: TrackPart) -> bool:
+        """Whether a fragment may begin and last as it says."""
+        if self.known and part.track not in self.known:
+            return False
+        return self._may_last(part) and (part.time is None or self._may_begin(part.track, part.time))
+
+    def _may_last(self, part: TrackPart) -> bool:
+        longest = part.longest_sample
+        if longest is None:
+            return True
+        if longest > _MOST_LONGER * self._sample.get(part.track, longest):
+            return False
+        self._sample[part.track] = longest
+        return True
+
+    def _may_begin(self, track: int, time: int) -> bool:
         step, last = self._step.get(track, 0), self._last.get(track, time)
         doubted = self._doubted.pop(track, None)
         borne_out = doubted is not None and 0 <= time - doubted <= _MOST_STEPS * step
@@ -165,22 +193,3 @@ class _Times:
         self._step[track] = step if borne_out else max(step, time - last)
         self._last[track] = time
         return True
-
-
-def _times(box: bytes) -> Iterator[tuple[int, int]]:
-    """Track and decode time of each track's part of a fragment (ISO 14496-12, 8.8.7 and 8.8.12)."""
-    for kind, part in _children(box[8:]):
-        fields = dict(_children(part)) if kind == b"traf" else {}
-        head, time = fields.get(b"tfhd", b""), fields.get(b"tfdt", b"")
-        if len(head) >= 8 and len(time) >= 8:
-            yield int.from_bytes(head[4:8]), int.from_bytes(time[4:12] if time[0] else time[4:8])
-
-
-def _children(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    position = 0
-    while position + 8 <= len(content):
-        size = int.from_bytes(content[position : position + 4])
-        if size < 8:
-            return
-        yield content[position + 4 : position + 8], content[position + 8 : position + size]
-        position += size
