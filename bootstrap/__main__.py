@@ -21,7 +21,12 @@ ASKED = {
     "smoke-api-key": "a client's key for the test after a deployment; not needed without API keys",
 }
 """SSM parameters by the end of their name. `token-secret` is made here."""
+WAITING = "REVIEW_IN_PROGRESS"
+"""For its first change set to be executed."""
+UNMADE = ("CREATE_FAILED", "DELETE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
+"""What a first time that failed leaves: CloudFormation does nothing with such a stack but delete it."""
 REPOSITORY = re.compile(r"[A-Za-z0-9-]+(@\d+)?/[\w.-]+?(@\d+)?", re.ASCII)
+IDS = re.compile(r"@\d+")
 
 Ask = Callable[[str], str]
 
@@ -79,7 +84,7 @@ def others_provider() -> str:
 
 def planned(parameters: dict[str, str], status: str) -> tuple[str, list[str]]:
     """A change set, and a line for each of its changes; without any, there is none either."""
-    kind = "UPDATE" if status and status != "REVIEW_IN_PROGRESS" else "CREATE"
+    kind = "UPDATE" if status and status != WAITING else "CREATE"
     given = {
         "StackName": STACK,
         "ChangeSetName": f"bootstrap-{secrets.token_hex(4)}",
@@ -112,9 +117,17 @@ def _change(change: dict[str, Any]) -> str:
     return f"  {change['Action'].lower():8}{change['ResourceType']:28}{change['LogicalResourceId']}{replaced}"
 
 
-def apply(parameters: dict[str, str], ask: Ask) -> None:
-    """Bring the stack to what the template says, when told so."""
+def apply(parameters: dict[str, str], ask: Ask, bucket: str) -> None:
+    """Bring the stack to what the template says, when told so. `bucket` is that of the states."""
     status = stack_status()
+    if status in UNMADE:
+        remove()
+        status = ""
+    if status in ("", WAITING) and there(bucket):
+        raise Stopped(
+            f"the bucket {bucket} is there and {STACK} is not: it was kept of an earlier time, with states that keys of"
+            " that time open. Empty it and delete it, with its versions, then run this again"
+        )
     name, changes = planned(parameters, status)
     if not changes:
         say(f"{STACK}: nothing to change")
@@ -123,16 +136,44 @@ def apply(parameters: dict[str, str], ask: Ask) -> None:
     if ask("Do it? Only yes does: ").strip() != "yes":
         discard(name, status)
         raise Stopped("nothing was changed")
-    aws("cloudformation", "execute-change-set", "--change-set-name", name)
-    ended = "stack-update-complete" if status and status != "REVIEW_IN_PROGRESS" else "stack-create-complete"
-    aws("cloudformation", "wait", ended, "--stack-name", STACK)
+    run = f"bootstrap-{secrets.token_hex(8)}"
+    aws("cloudformation", "execute-change-set", "--change-set-name", name, "--client-request-token", run)
+    ended = "stack-update-complete" if status and status != WAITING else "stack-create-complete"
+    try:
+        aws("cloudformation", "wait", ended, "--stack-name", STACK)
+    except Stopped as problem:
+        reasons = failures(run) or [str(problem)]
+        raise Stopped("\n".join([f"{STACK}: taken back, as", *reasons, "mend that, and run this again"])) from None
     say(f"{STACK}: done")
+
+
+def failures(run: str) -> list[str]:
+    """What failed in this run, first things first, in CloudFormation's words."""
+    events = aws("cloudformation", "describe-stack-events", "--stack-name", STACK)["StackEvents"]
+    failed = [
+        each
+        for each in reversed(events)
+        if each.get("ClientRequestToken") == run and each["ResourceStatus"].endswith("_FAILED")
+    ]
+    reasons = {each["LogicalResourceId"]: each.get("ResourceStatusReason", "") for each in failed}
+    return [f"  {name}: {reason}" for name, reason in reasons.items() if "cancelled" not in reason]
+
+
+def remove() -> None:
+    aws("cloudformation", "delete-stack", "--stack-name", STACK)
+    aws("cloudformation", "wait", "stack-delete-complete", "--stack-name", STACK)
+    say(f"{STACK}: took away what a run left that failed")
+
+
+def there(bucket: str) -> bool:
+    """Whether the account has it."""
+    return any(each["Name"] == bucket for each in aws("s3api", "list-buckets")["Buckets"])
 
 
 def discard(change_set: str, status: str) -> None:
     """As if it had never been asked for: a stack that only waits for its first change set goes with it."""
     aws("cloudformation", "delete-change-set", "--change-set-name", change_set)
-    if status in ("", "REVIEW_IN_PROGRESS"):
+    if status in ("", WAITING):
         aws("cloudformation", "delete-stack", "--stack-name", STACK)
 
 
@@ -154,7 +195,7 @@ def store(environment: str, ask: Ask) -> None:
         say(f"{name}: {'stored' if value else 'left out'}")
 
 
-def told(environments: Sequence[str], account: str, region: str) -> str:
+def told(repository: str, environments: Sequence[str], account: str, region: str) -> str:
     """What to do next."""
     described = aws("cloudformation", "describe-stacks", "--stack-name", STACK)["Stacks"][0]
     outputs = {each["OutputKey"]: each["OutputValue"] for each in described["Outputs"]}
@@ -173,7 +214,23 @@ def told(environments: Sequence[str], account: str, region: str) -> str:
             f"  make up ENV={environment}",
         ]
     lines = [f"  gh variable set {key} --body '{value}'" for key, value in variables.items()]
+    lines += [line for environment in environments for line in _protected(repository, environment)]
     return "\n".join(["Tell GitHub:", *lines, "On this machine:", *commands])
+
+
+POLICY = "deployment_branch_policy"
+BRANCHES = f"-F '{POLICY}[protected_branches]=false' -F '{POLICY}[custom_branch_policies]=true'"
+APPROVAL = "-F 'reviewers[][type]=User' -F \"reviewers[][id]=$(gh api user --jq .id)\""
+
+
+def _protected(repository: str, environment: str) -> list[str]:
+    """Commands for an environment that takes what is on main alone, prod's after somebody approved it. One that nobody
+    made GitHub makes by itself, without any rule."""
+    path = f"repos/{IDS.sub('', repository)}/environments/{environment}"
+    rules = f"{BRANCHES} {APPROVAL}" if environment == "prod" else BRANCHES
+    policies = f"  gh api --method POST {path}/deployment-branch-policies"
+    released = [f"{policies} -f name='v*' -f type=tag"] if environment == "dev" else []
+    return [f"  gh api --method PUT {path} {rules}", f"{policies} -f name=main", *released]
 
 
 def say(text: str) -> None:
@@ -219,10 +276,10 @@ def main(arguments: Sequence[str] | None = None, *, ask: Ask = input, ask_secret
             "BudgetDollars": str(chosen.budget_dollars),
             "BudgetEmail": chosen.budget_email,
         }
-        apply(parameters, ask)
+        apply(parameters, ask, f"transcriber-state-{account}-{region}")
         for environment in chosen.environments:
             store(environment, ask_secret)
-        say(told(chosen.environments, account, region))
+        say(told(chosen.repository, chosen.environments, account, region))
     except Stopped as problem:
         sys.stderr.write(f"bootstrap: {problem}\n")
         return 1

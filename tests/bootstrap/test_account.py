@@ -18,10 +18,13 @@ words = sys.argv[1:]
 given = json.load(sys.stdin) if "file:///dev/stdin" in words else None
 with (folder / "calls").open("a") as calls:
     calls.write(json.dumps([words, given]) + "\\n")
+if "--client-request-token" in words:
+    (folder / "run").write_text(words[words.index("--client-request-token") + 1])
+run = (folder / "run").read_text() if (folder / "run").exists() else ""
 for asked, out, error in json.loads((folder / "answers").read_text()):
     if asked == " ".join(words[:2]) or asked == " ".join(words[:3]):
         sys.stderr.write(error)
-        sys.stdout.write(out)
+        sys.stdout.write(out.replace("THIS RUN", run))
         sys.exit(254 if error else 0)
 """
 ABSENT = "Stack with id transcriber-bootstrap does not exist"
@@ -48,12 +51,23 @@ class Cli:
         self.says("cloudformation describe-stacks", THERE)
         self.says("cloudformation create-change-set", {"Id": "the-set"})
         self.says("cloudformation describe-change-set", {"Changes": [CHANGE]})
+        self.says("s3api list-buckets", {"Buckets": [{"Name": "another"}]})
         self.says("ssm get-parameters-by-path", {"Parameters": []})
 
     def says(self, command: str, answer: Any = None, *, error: str = "") -> None:
         self.answers[command] = (json.dumps(answer) if answer is not None else "", error)
         listed = [[asked, *answer] for asked, answer in self.answers.items()]
         (self._folder / "answers").write_text(json.dumps(listed))
+
+    def fails(self, **reasons: str) -> None:
+        """By resource, the last to fail first, as CloudFormation tells; before them, one of an earlier run."""
+        events = [
+            {"LogicalResourceId": name, "ResourceStatusReason": reason, "ClientRequestToken": "THIS RUN"}
+            for name, reason in reasons.items()
+        ]
+        events.append({**events[0], "LogicalResourceId": "Earlier", "ClientRequestToken": "another"})
+        events = [{**each, "ResourceStatus": "CREATE_FAILED"} for each in events]
+        self.says("cloudformation describe-stack-events", {"StackEvents": events})
 
     def calls(self, command: str) -> list[tuple[list[str], Any]]:
         lines = (self._folder / "calls").read_text().splitlines()
@@ -78,6 +92,75 @@ def test_shows_changes_then_makes_them(cli: Cli, capsys: pytest.CaptureFixture[s
     assert "  pulumi login 's3://state/dev?region=eu-west-1'\n" in out
     assert "  pulumi stack init prod --secrets-provider 'awskms:///prod'\n" in out
     assert "  gh variable set PULUMI_BACKEND_URL_PROD --body 's3://state/prod?region=eu-west-1'\n" in out
+
+
+def test_environments_are_made_with_their_rules(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+    """GitHub makes one that is missing by itself, without any: prod would be deployed unasked."""
+    assert main(["owner@1/repo@2"], ask=lambda _: "yes", ask_secret=lambda _: "") == 0
+    out = capsys.readouterr().out
+    dev, prod = (f"repos/owner/repo/environments/{name}" for name in ("dev", "prod"))
+    [made] = [line for line in out.splitlines() if f"PUT {prod} " in line]
+    assert "'reviewers[][type]=User'" in made
+    assert "'deployment_branch_policy[custom_branch_policies]=true'" in made
+    assert "reviewers" not in next(line for line in out.splitlines() if f"PUT {dev} " in line)
+    assert [line.partition("POST ")[2] for line in out.splitlines() if "POST" in line] == [
+        f"{dev}/deployment-branch-policies -f name=main",
+        f"{dev}/deployment-branch-policies -f name='v*' -f type=tag",
+        f"{prod}/deployment-branch-policies -f name=main",
+    ]
+
+
+def test_what_failed_is_told_in_the_words_of_cloudformation(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+    waited = "Waiter StackUpdateComplete failed: Waiter encountered a terminal failure state"
+    cli.says("cloudformation wait stack-update-complete", error=waited)
+    cli.says("cloudformation describe-stack-events", {"StackEvents": []})
+    assert _run() == 1
+    assert f"as\n{waited}\n" in capsys.readouterr().err, "there is no better reason"
+    cli.fails(
+        DevBoundary="Resource creation cancelled",
+        DeployDevRole="Role with name transcriber-deploy-dev already exists.",
+        PreviewRole="Role with name transcriber-preview already exists.",
+    )
+    assert _run() == 1
+    assert capsys.readouterr().err == (
+        "bootstrap: transcriber-bootstrap: taken back, as\n"
+        "  PreviewRole: Role with name transcriber-preview already exists.\n"
+        "  DeployDevRole: Role with name transcriber-deploy-dev already exists.\n"
+        "mend that, and run this again\n"
+    )
+    assert cli.calls("ssm") == [], "no secrets for what is not there"
+
+
+def test_a_first_time_that_failed_does_not_keep_the_second_from_it(
+    cli: Cli, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """CloudFormation does nothing with such a stack but delete it."""
+    cli.says("cloudformation describe-stacks", {"Stacks": [{**THERE["Stacks"][0], "StackStatus": "ROLLBACK_COMPLETE"}]})
+    assert _run() == 0
+    [(_, change_set)] = cli.calls("cloudformation create-change-set")
+    assert change_set["ChangeSetType"] == "CREATE"
+    order = [" ".join(words[:3]) for words, _ in cli.calls("cloudformation")]
+    assert order.index("cloudformation wait stack-delete-complete") < order.index(
+        "cloudformation create-change-set --cli-input-json"
+    )
+    assert "took away what a run left that failed" in capsys.readouterr().out
+
+
+def test_a_bucket_of_an_earlier_time_is_told_before_anything_is_made(
+    cli: Cli, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cli.says("cloudformation describe-stacks", error=ABSENT)
+    cli.says("s3api list-buckets", {"Buckets": [{"Name": "transcriber-state-123456789012-eu-west-1"}]})
+    assert _run() == 1
+    assert cli.calls("cloudformation create-change-set") == []
+    assert "the bucket transcriber-state-123456789012-eu-west-1 is there" in capsys.readouterr().err
+
+
+def test_what_holds_states_is_kept_but_of_a_creation_that_failed() -> None:
+    """With `Retain` its names are in the way of the next creation."""
+    kinds = ("AWS::S3::Bucket", "AWS::KMS::Key")
+    held = [each["DeletionPolicy"] for each in template.template()["Resources"].values() if each["Type"] in kinds]
+    assert held == ["RetainExceptOnCreate"] * 3
 
 
 def test_without_a_yes_nothing_is_changed_and_nothing_left(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
