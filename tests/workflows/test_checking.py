@@ -1,8 +1,13 @@
 """What CI asks before anything is deployed: the list of suites, and whether the image comes up."""
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
+import pytest
+
+import job_graph
 from tests.workflows.standin import Runner
 
 
@@ -60,3 +65,26 @@ def test_the_engine_gets_the_providers_that_are_locked(copied_runner: Runner, co
         assert link == Path(f"/pulumi/plugins/resource-{name}-v{version}/pulumi-resource-{name}")
     (compiled,) = copied_runner.called("go")
     assert compiled.arguments[1].startswith("github.com/moby/buildkit/cmd/buildkitd@v")
+
+
+def _in_containers() -> dict[str, dict[str, str]]:
+    """The environment of each job that runs in a container."""
+    found = {
+        f"{name}: {key}": job
+        for name, workflow in job_graph.load().items()
+        for key, job in workflow["jobs"].items()
+        if "container" in job
+    }
+    return {key: {name: str(value) for name, value in job.get("env", {}).items()} for key, job in found.items()}
+
+
+@pytest.mark.parametrize("told", [{}, *_in_containers().values()], ids=["untold", *_in_containers()])
+def test_git_reads_the_checkout_of_another_user(tmp_path: Path, told: dict[str, str]) -> None:
+    """As in a container, whose user is root while the runner's user has the folder."""
+    subprocess.run(("git", "init", "--quiet", tmp_path), check=True)
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GIT_TEST_ASSUME_DIFFERENT_OWNER": "true", **told}
+    done = subprocess.run(
+        ("git", "ls-files"), cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert ("dubious ownership" in done.stderr) == (not told)
+    assert (done.returncode == 0) == bool(told)
