@@ -92,8 +92,9 @@ rehearsal: .venv-stacks/.stamp ## A shell where Pulumi deploys to a stand-in for
 	@$(STACKS_BIN)/python -m tests.stacks.rehearsal $(ARGS)
 
 .PHONY: workflows
-workflows: .venv/.dev-stamp ## Print what each workflow would do: jobs, order, roles, commands; runs nothing
-	@$(BIN)/python .github/scripts/job_graph.py --commands
+workflows: .venv/.dev-stamp ## Print the workflows' jobs, order and roles; then run them all dry, and print what each step calls
+	@$(BIN)/python .github/scripts/job_graph.py
+	@$(BIN)/python -m tests.workflows.dry_run $(WORKFLOWS)
 
 .PHONY: diagrams
 diagrams: .venv-stacks/.stamp ## Write the generated part of stacks/*/README.md anew, from the programs

@@ -1,7 +1,6 @@
 """Which job of which workflow does what, after what, as whom: workflows read as GitHub does, reusable ones in place.
-`job_graph.py [--commands]` prints it; nothing is run."""
+`job_graph.py` prints it; nothing is run."""
 
-import argparse
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -179,22 +178,8 @@ def _code(text: str) -> str:
     return f"`{text}`".replace("|", "\\|") if text else ""
 
 
-def commands(workflows: Workflows) -> str:
-    """What each job would run, step by step."""
-    lines: list[str] = []
-    for name, workflow in workflows.items():
-        for job in jobs(workflows, name) if _starts(workflow) else []:
-            lines += ["", f"{name}: {job.name}" + (f"  [if {job.condition}]" if job.condition else "")]
-            lines += [f"  {command}" for command in job.commands]
-    return "\n".join(lines)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--commands", action="store_true", help="also what each job runs")
-    given = parser.parse_args(arguments)
-    workflows = load()
-    sys.stdout.write(table(workflows) + "\n" + (commands(workflows) + "\n" if given.commands else ""))
+def main() -> int:
+    sys.stdout.write(table(load()) + "\n")
     return 0
 
 

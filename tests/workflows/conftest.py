@@ -26,8 +26,11 @@ def runner(tmp_path: Path) -> Runner:
 
 @pytest.fixture(scope="session")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return cloned(tmp_path_factory.mktemp("clone"))
+
+
+def cloned(root: Path) -> Path:
     """With one commit on main, which is what origin has."""
-    root = tmp_path_factory.mktemp("clone")
     for name in COPIED:
         source, target = ROOT / name, root / name
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -14,8 +14,12 @@ ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / ".github" / "scripts"
 
 _PROGRAM = """#!{python} -SE
-import json, sys
+import json, os, sys
 name, arguments = {name!r}, sys.argv[1:]
+told = {{each: os.environ[each] for each in {watched!r} if os.environ.get(each)}}
+if missing := [each for each in {needed!r} if each not in told]:
+    sys.stderr.write(name + ": needs " + ", ".join(missing) + "\\n")
+    sys.exit(65)
 text = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read()
 files = {{}}
 for argument in arguments:
@@ -25,7 +29,8 @@ for argument in arguments:
         except OSError:
             pass
 with open({calls!r}, "a") as calls:
-    calls.write(json.dumps({{"program": name, "arguments": arguments, "stdin": text, "files": files}}) + "\\n")
+    call = {{"program": name, "arguments": arguments, "stdin": text, "files": files, "told": told}}
+    calls.write(json.dumps(call) + "\\n")
 for rule in json.load(open({answers!r})):
     if rule["program"] == name and all(part in arguments for part in rule["asked"]):
         sys.stdout.write(rule["out"])
@@ -37,14 +42,19 @@ for rule in json.load(open({answers!r})):
 sys.stderr.write(name + ": nobody expected " + " ".join(arguments) + "\\n")
 sys.exit(64)
 """
+WATCHED = ("AWS_REGION", "GH_TOKEN", "PULUMI_BACKEND_URL", "TRANSCRIBER_API_KEY")
+"""Variables by which programs do the same thing elsewhere, or as somebody else."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
+    """`told` is what of WATCHED it had."""
+
     program: str
     arguments: list[str]
     stdin: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
+    told: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return " ".join([self.program, *self.arguments])
@@ -54,10 +64,11 @@ class Call:
 
 
 class Runner:
-    """A machine of GitHub's, as far as scripts see it."""
+    """A machine of GitHub's, as far as scripts see it. `needed` are variables of WATCHED without which a program, by
+    its name, refuses."""
 
-    def __init__(self, folder: Path, root: Path = ROOT) -> None:
-        self._folder, self._root = folder, root
+    def __init__(self, folder: Path, root: Path = ROOT, *, needed: Mapping[str, Sequence[str]] | None = None) -> None:
+        self._folder, self._root, self._needed = folder, root, needed or {}
         self._answers: list[dict[str, Any]] = []
         self._bin = folder / "bin"
         self._bin.mkdir(parents=True)
@@ -78,23 +89,32 @@ class Runner:
         self._answers.append(
             {"program": program, "asked": asked, "out": out, "err": err, "code": code, "writes": dict(writes or {})}
         )
-        file = self._bin / program
         text = _PROGRAM.format(
             python=sys.executable,
             name=program,
             calls=str(self._folder / "calls"),
             answers=str(self._folder / "answers"),
+            watched=WATCHED,
+            needed=tuple(self._needed.get(program, ())),
         )
+        self.program(program, text)
+
+    def program(self, name: str, text: str) -> None:
+        """One that is there for scripts to call."""
+        file = self._bin / name
         file.write_text(text)
         file.chmod(0o755)
 
     def run(self, script: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """A script of the workflows, as a step runs it."""
+        path = self._root / ".github" / "scripts" / script
+        command: Sequence[str] = [sys.executable, str(path)] if script.endswith(".py") else [str(path)]
+        return self.execute([*command, *arguments], **variables)
+
+    def execute(self, command: Sequence[str], **variables: str) -> subprocess.CompletedProcess[str]:
         (self._folder / "answers").write_text(json.dumps(self._answers))
         for file in (self.output, self.summary):
             file.touch()
-        path = self._root / ".github" / "scripts" / script
-        command: Sequence[str] = [sys.executable, str(path)] if script.endswith(".py") else [str(path)]
         environment = {
             "PATH": f"{self._bin}:{Path(sys.executable).parent}:{os.environ['PATH']}",
             "HOME": str(self._folder),
@@ -105,7 +125,7 @@ class Runner:
             **variables,
         }
         return subprocess.run(
-            [*command, *arguments],
+            command,
             cwd=self._root,
             env=environment,
             stdin=subprocess.DEVNULL,
