@@ -1,22 +1,16 @@
 """A runner with stand-ins, and a copy of the repository for scripts that change it."""
 
 import shutil
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.workflows.standin import ROOT, Runner
+from tests.workflows.dry_run import DryRun, Happening
+from tests.workflows.standin import Runner
+from tests.workflows.working_copy import cloned
 
-COPIED = (
-    ".github",
-    "stacks",
-    "Pulumi.dev.yaml",
-    "Pulumi.prod.yaml",
-    "CHANGELOG.md",
-    "requirements/stacks.txt",
-    "services/transcriber/__init__.py",
-)
+Play = Callable[[Happening], DryRun]
 
 
 @pytest.fixture
@@ -27,21 +21,6 @@ def runner(tmp_path: Path) -> Runner:
 @pytest.fixture(scope="session")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return cloned(tmp_path_factory.mktemp("clone"))
-
-
-def cloned(root: Path) -> Path:
-    """With one commit on main, which is what origin has."""
-    for name in COPIED:
-        source, target = ROOT / name, root / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy2(source, target)
-    git(root, "init", "--quiet", "--initial-branch=main")
-    commit(root)
-    git(root, "update-ref", "refs/remotes/origin/main", "HEAD")
-    return root
 
 
 @pytest.fixture
@@ -55,13 +34,14 @@ def copied_runner(copy: Path, tmp_path: Path) -> Runner:
     return Runner(tmp_path / "runner", copy)
 
 
-def git(root: Path, *arguments: str) -> str:
-    identity = ("-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false")
-    done = subprocess.run(["git", *identity, *arguments], cwd=root, check=True, capture_output=True, text=True)
-    return done.stdout.strip()
+@pytest.fixture(scope="session")
+def play(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> Play:
+    """Each once."""
+    played: dict[int, DryRun] = {}
 
+    def run(happening: Happening) -> DryRun:
+        if id(happening) not in played:
+            played[id(happening)] = DryRun(happening, clone, tmp_path_factory.mktemp("run"))
+        return played[id(happening)]
 
-def commit(root: Path) -> str:
-    git(root, "add", "--all")
-    git(root, "commit", "--quiet", "--allow-empty", "--message", "Change")
-    return git(root, "rev-parse", "HEAD")
+    return run

@@ -15,10 +15,10 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / ".github" / "scripts"))
 
 import job_graph  # noqa: E402
-from tests.workflows.conftest import cloned  # noqa: E402
 from tests.workflows.expressions import Unknown, filled, holds  # noqa: E402
-from tests.workflows.machine import Failed, Machine, head  # noqa: E402
+from tests.workflows.machine import Failed, Machine  # noqa: E402
 from tests.workflows.standin import Call  # noqa: E402
+from tests.workflows.working_copy import cloned, git  # noqa: E402
 
 ACCOUNTS = {"dev": "111111111111", "prod": "222222222222"}
 VARIABLES = {"AWS_REGION": "us-east-1"} | {
@@ -72,6 +72,8 @@ BY_HAND = (
     _by_hand("dev", "redeploy"),
     _by_hand("prod", "rollback", image=_VERSION),
 )
+BUILT_BY_DEV = _by_hand("prod", "deploy")
+"""Prod takes what dev runs, which is in dev's state."""
 ALL = (CHECKED, PULL_REQUEST, MERGED, *BY_HAND, NIGHT, RELEASE)
 
 
@@ -114,7 +116,7 @@ class DryRun:
             "repository": "owner/transcriber",
             "run_id": "42",
             "server_url": "https://github.com",
-            "sha": head(clone),
+            "sha": git(clone, "rev-parse", "HEAD"),
             "token": "t0ken",
         }
         self._context: Mapping[str, Any] = {"github": github, "vars": VARIABLES}

@@ -1,9 +1,7 @@
 """The machine of one job in a dry run: what is on it, what actions bring along, and what its steps call."""
 
 import fnmatch
-import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -125,9 +123,3 @@ _ACTIONS: Mapping[str, Callable[[Machine, Mapping[str, Any]], None]] = {
 
 def _pairs(file: Path) -> dict[str, str]:
     return dict(line.split("=", 1) for line in file.read_text().splitlines()) if file.exists() else {}
-
-
-def head(copy: Path) -> str:
-    """The commit that is checked out."""
-    done = subprocess.run(("git", "rev-parse", "HEAD"), cwd=copy, env=os.environ, capture_output=True, check=True)
-    return done.stdout.decode().strip()

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.workflows.conftest import commit, git
 from tests.workflows.standin import Runner
 from tests.workflows.states import has_state
+from tests.workflows.working_copy import commit, git
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 OTHER = "sha256:" + "fedcba9876543210" * 4

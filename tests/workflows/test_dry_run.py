@@ -1,6 +1,5 @@
 """Workflows run dry: steps get what their scripts want; things are done where, as whom and in the order they must."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,26 +8,12 @@ import yaml
 import job_graph
 from tests.workflows import dry_run
 from tests.workflows.answers import BUILT, OLDER
+from tests.workflows.conftest import Play
 from tests.workflows.dry_run import ACCOUNTS, VARIABLES, DryRun, Happening, PlayedJob
 from tests.workflows.machine import Failed, Machine
 from tests.workflows.standin import ROOT, Call
 
 pytestmark = pytest.mark.timeout(240)
-
-Play = Callable[[Happening], DryRun]
-
-
-@pytest.fixture(scope="session")
-def play(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> Play:
-    """Each once."""
-    played: dict[int, DryRun] = {}
-
-    def run(happening: Happening) -> DryRun:
-        if id(happening) not in played:
-            played[id(happening)] = DryRun(happening, clone, tmp_path_factory.mktemp("run"))
-        return played[id(happening)]
-
-    return run
 
 
 def _job(run: DryRun, name: str) -> PlayedJob:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import release_notes
-from tests.workflows.conftest import git
 from tests.workflows.standin import Runner
 from tests.workflows.test_deploying import DIGEST, MANIFEST
+from tests.workflows.working_copy import git
 
 CHANGELOG = """# Changelog
 
