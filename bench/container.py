@@ -1,6 +1,6 @@
 """The images: their sizes, and what a task with little processor makes of them, from its cold start to many sessions.
 
-    make bench-container ARGS="--sessions 50"
+    make bench-container ARGS="--targets api --vcpus 0.25 0.5 --sessions 25 50"
 
 Builds what it measures, with a Docker engine of its own, on the stand-in for the official base that the tests make.
 Needs Linux and root. Takes 4 minutes and the sessions' length for each image.
@@ -9,13 +9,14 @@ Needs Linux and root. Takes 4 minutes and the sessions' length for each image.
 import asyncio
 import gzip
 import io
+import itertools
 import json
 import shutil
 import subprocess
 import tarfile
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +34,10 @@ from tests.container.docker import Docker, docker, missing
 from tests.openai_stub import KEY, OpenAIStub
 
 _BASE = "python:3.12-slim-bookworm"
-_TASKS = {"api": (0.25, 512), "local": (1.0, 2048)}
-"""vCPU and MB, as Fargate has them."""
+_VCPUS = {"api": 0.25, "local": 1.0}
+_MB_A_VCPU = 2048
+"""The least memory that Fargate has for a processor."""
+_LOCAL_SESSIONS = 4
 _STAGGER_SECONDS = 3.0
 
 
@@ -74,11 +77,11 @@ async def _many(service: Container, joinings: Sequence[Joining]) -> tuple[list[H
     return await asyncio.gather(*sessions), used, memory
 
 
-async def measure(engine: Docker, target: str, joinings: Sequence[Joining]) -> _command.Row:
+async def measure(engine: Docker, target: str, vcpus: float, joinings: Sequence[Joining]) -> _command.Row:
     """One image in its task, against an API that answers at once."""
     image = engine.build(target)
-    processors, megabytes = _TASKS[target]
-    limits = ("--cpus", str(processors), "--memory", f"{megabytes}m", "--memory-swap", f"{megabytes}m")
+    megabytes = round(vcpus * _MB_A_VCPU)
+    limits = ("--cpus", str(vcpus), "--memory", f"{megabytes}m", "--memory-swap", f"{megabytes}m")
     with tempfile.TemporaryDirectory() as folder:
         async with OpenAIStub() as api:
             given = {"openai_api_key": KEY, "openai_base_url": api.base_url} if target == "api" else {}
@@ -100,7 +103,7 @@ async def measure(engine: Docker, target: str, joinings: Sequence[Joining]) -> _
         "MB": round(size / 1e6),
         "without base": round((size - base) / 1e6),
         "pushed MB": round(pushed_bytes(engine, image) / 1e6),
-        "vCPU": processors,
+        "vCPU": vcpus,
         "serves after s": serving,
         "first text after s": text,
         "healthy after s": healthy,
@@ -111,6 +114,15 @@ async def measure(engine: Docker, target: str, joinings: Sequence[Joining]) -> _
         "lag p50 / p95 / max s": spread([lag for each in heard for lag in each.pause_lags()]),
         "unfinished": sum(not each.complete for each in heard),
     }
+
+
+def _tasks(targets: Sequence[str], vcpus: Sequence[float], sessions: Sequence[int]) -> Iterator[tuple[str, float, int]]:
+    """What is run: image, processors, sessions."""
+    for target in targets:
+        if target == "api":
+            yield from ((target, *size) for size in itertools.product(vcpus, sessions))
+        else:
+            yield target, _VCPUS[target], _LOCAL_SESSIONS
 
 
 def prepare(engine: Docker) -> None:
@@ -124,8 +136,11 @@ def prepare(engine: Docker) -> None:
 
 def main() -> None:
     parser = _command.options(__doc__)
-    parser.add_argument("--targets", nargs="+", choices=sorted(_TASKS), default=sorted(_TASKS), help="the images")
-    parser.add_argument("--sessions", type=int, default=50, help="at once against `api` (%(default)s); `local` gets 4")
+    parser.add_argument("--targets", nargs="+", choices=sorted(_VCPUS), default=sorted(_VCPUS), help="the images")
+    parser.add_argument(
+        "--sessions", type=int, nargs="+", default=[50], help="at once against `api` (%(default)s); `local` gets 4"
+    )
+    parser.add_argument("--vcpus", type=float, nargs="+", default=[_VCPUS["api"]], help="of `api` (%(default)s)")
     parser.add_argument("--seconds", type=float, default=30.0, help="of audio in each of them (%(default)s)")
     arguments = parser.parse_args()
     try:
@@ -140,11 +155,10 @@ def main() -> None:
     rows: list[_command.Row] = []
     with docker() as engine:
         prepare(engine)
-        for target in arguments.targets:
-            count = arguments.sessions if target == "api" else 4
+        for target, vcpus, count in _tasks(arguments.targets, arguments.vcpus, arguments.sessions):
             joinings = [conversation_of(clips, arguments.seconds, seed=100 * number) for number in range(count)]
-            _command.announce(f"{target}: builds, runs, {count} sessions")
-            rows.append(asyncio.run(measure(engine, target, joinings)))
+            _command.announce(f"{target}, {vcpus:g} vCPU: builds, runs, {count} sessions")
+            rows.append(asyncio.run(measure(engine, target, vcpus, joinings)))
     notes = [
         "MB: unpacked; without base: beyond the stand-in for the official; pushed: all layers with gzip -6, base too",
         "seconds from `docker run`; first text: of 2 s of speech sent as soon as it serves; healthy: by Docker's check,"
