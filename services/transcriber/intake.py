@@ -8,7 +8,8 @@ from typing import Any, get_args
 import numpy as np
 
 from transcriber.audio.decoder import Block, DecodeError, Decoder, ReadAt
-from transcriber.audio.pcm import FRAME_SAMPLES, SAMPLE_RATE, levels
+from transcriber.audio.levels import levels
+from transcriber.audio.pcm import FRAME_SAMPLES, SAMPLE_RATE
 from transcriber.audio.samples import Samples
 from transcriber.chunks import Chunks
 from transcriber.cursors import Messages

@@ -1,6 +1,8 @@
 """The command and its sub-commands, in this process."""
 
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +22,16 @@ def _with_the_signals_of_this_process() -> Iterator[None]:
     before = signal.getsignal(signal.SIGTERM)
     yield
     signal.signal(signal.SIGTERM, before)
+
+
+def test_it_starts_where_nothing_but_the_client_is_installed() -> None:
+    """As on the machine that tries a deployment."""
+    extras = ("av", "hypercorn", "numpy", "openai", "quart", "soxr")
+    program = (
+        f"import sys; sys.modules.update(dict.fromkeys({extras})); import transcriber.__main__, transcriber.settings"
+    )
+    done = subprocess.run((sys.executable, "-c", program), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,7 +1,4 @@
-"""The one inner form of audio: 16 kHz float32 samples in [-1, 1], and how long and how loud things are in it."""
-
-import numpy as np
-from numpy.typing import NDArray
+"""The one inner form of audio: 16 kHz float32 samples in [-1, 1], and how long things are in it."""
 
 SAMPLE_RATE = 16_000
 """Hz, of every track after decoding."""
@@ -28,9 +25,3 @@ def samples_of_ms(milliseconds: float) -> int:
 def frames_of_ms(milliseconds: float) -> int:
     """Whole frames that last at least `milliseconds`."""
     return -(-int(milliseconds) // FRAME_MS)
-
-
-def levels(stretches: NDArray[np.float32]) -> NDArray[np.floating]:
-    """How loud each row of samples is, in dBFS: 0 is a full-scale square wave."""
-    power = np.mean(np.square(stretches), axis=-1)
-    return 10.0 * np.log10(np.maximum(power, 10.0 ** (SILENCE_DBFS / 10)))

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from transcriber.audio.pcm import FRAME_SAMPLES, SAMPLE_RATE, levels
+from transcriber.audio.levels import levels
+from transcriber.audio.pcm import FRAME_SAMPLES, SAMPLE_RATE
 from transcriber.engines.engine import Job, Outcome, Recognition, Redo, Samples
 from transcriber.engines.whisper_backend import Decoding, Whisper
 from transcriber.engines.whisper_guard import (
