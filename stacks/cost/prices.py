@@ -17,7 +17,7 @@ CLOUDWATCH_PAGE = "https://www.factualminds.com/blog/amazon-cloudwatch-pricing-m
 INSIGHTS_PAGE = "https://fortem.dev/blog/ecs-fargate-monitoring/"
 TRANSFER_PAGE = "https://www.egresscost.com/nat-gateway"
 S3_PAGE = "https://aws.amazon.com/s3/pricing/"
-ECR_PAGE = "https://aws.amazon.com/ecr/pricing/"
+ECR_PAGE = "https://cloudburn.io/blog/amazon-ecr-pricing"
 OPENAI_PAGE = "https://platform.openai.com/docs/models/gpt-transcribe"
 
 
@@ -67,7 +67,7 @@ LOG_DATA = Price(0.50, "GB", CLOUDWATCH_PAGE)
 
 STORE_MONTH = Price(0.023, "GB and month", S3_PAGE)
 STORE_WRITE = Price(0.005 / 1000, "request", S3_PAGE)
-IMAGES_MONTH = Price(0.10, "GB and month", ECR_PAGE, exact=False, about="from memory: no source was found that day")
+IMAGES_MONTH = Price(0.10, "GB and month", ECR_PAGE)
 
 ENGINE_MINUTE = {
     "gpt-transcribe": Price(0.0045, "minute of audio", OPENAI_PAGE),
