@@ -32,6 +32,7 @@ export PULUMI_SKIP_UPDATE_CHECK ?= true
 
 .PHONY: bootstrap
 bootstrap: .venv/.local-stamp ## Prepare an AWS account for REPO=OWNER/REPO: state, roles, secrets; asks first; ENVIRONMENTS=dev narrows it
+	@[ -n "$(REPO)" ] || { echo "usage: make bootstrap REPO=OWNER/REPO [ENVIRONMENTS=dev] [ARGS='--budget-email you@example.com']"; exit 2; }
 	@$(BIN)/python -m bootstrap $(REPO) --environments $(ENVIRONMENTS) $(ARGS)
 
 .PHONY: rights

@@ -2,13 +2,14 @@
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
 import job_graph
-from tests.workflows.standin import Runner
+from tests.workflows.standin import ROOT, Runner
 
 
 def test_the_suites_are_those_of_make(copied_runner: Runner) -> None:
@@ -88,3 +89,22 @@ def test_git_reads_the_checkout_of_another_user(tmp_path: Path, told: dict[str, 
     )
     assert ("dubious ownership" in done.stderr) == (not told)
     assert (done.returncode == 0) == bool(told)
+
+
+def test_versions_outside_of_locks_are_moved_by_renovate() -> None:
+    """Each of its patterns finds what it is for, and each version that is written down has one."""
+    found: set[str] = set()
+    files = [
+        path for folder in ("workflows", "scripts") for path in (ROOT / ".github" / folder).iterdir() if path.is_file()
+    ]
+    for manager in json.loads((ROOT / "renovate.json").read_text())["customManagers"]:
+        (where,), (what,) = manager["managerFilePatterns"], manager["matchStrings"]
+        pattern = re.compile(what.replace("(?<", "(?P<"))
+        within = [path for path in files if re.search(where.strip("/"), str(path.relative_to(ROOT)))]
+        versions = [each["currentValue"] for path in within for each in pattern.finditer(path.read_text())]
+        assert versions, manager["description"]
+        found |= set(versions)
+    written = re.compile(r"(?:_version=|-version: |-release: )v?(\d\S+)$", re.MULTILINE)
+    assert {version for path in files for version in written.findall(path.read_text())} == {
+        version.removeprefix("v") for version in found
+    }
