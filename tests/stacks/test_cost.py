@@ -339,6 +339,20 @@ def test_readme_shows_what_is_printed() -> None:
     assert printed in (ROOT / "README.md").read_text(), printed
 
 
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_totals_in_other_documents_are_those_of_the_bill(environment: str) -> None:
+    found = known(environment)
+    month, hour = whole_dollars(items.total(items.fixed(found))), items.total(items.session_hour(found))
+    deploy, growth_page = ((ROOT / f"docs/{name}.md").read_text() for name in ("deploy", "growth"))
+    assert f"{month} dollars a month" in deploy
+    if environment == "dev":
+        assert f"| **all** | | **{month}** |" in deploy
+        assert f"| **all** | | **{hour:.4f}** |" in deploy
+        assert f"{100 * hour:.0f} cents for an hour of speech" in deploy
+    else:
+        assert f"costs when nobody is there: {month} dollars a month" in growth_page
+
+
 def test_recorded_is_read_as_it_was_written(tmp_path: Path) -> None:
     recorded.write(tmp_path / "x.json", {"engine": "openai"}, SMALL)
     assert recorded.read(tmp_path / "x.json") == ({"engine": "openai"}, SMALL)

@@ -10,6 +10,7 @@ import pytest
 from .builder import Builder
 from .conftest import BroughtUp
 from .deployed import SECRETS, STACKS
+from .engine import ROOT
 from .standin.catalogue import KINDS
 
 pytestmark = pytest.mark.timeout(600)
@@ -22,6 +23,12 @@ def test_the_first_up_makes_what_it_planned(brought_up: BroughtUp, printed: Call
     made = {name: run.planned() for name, run in brought_up.runs.items()}
     assert made == {name: {"create": count} for name, count in RESOURCES.items()}
     printed(", ".join(f"{name} {run.seconds:.0f} s" for name, run in brought_up.runs.items()))
+
+
+def test_what_is_documented_of_a_first_preview_is_as_much() -> None:
+    """Which does not count the stack itself."""
+    text = (ROOT / "docs/deploy.md").read_text()
+    assert [name for name, count in RESOURCES.items() if f"{name}: {count - 1} to create" not in text] == []
 
 
 def test_what_the_state_says_is_what_the_account_has(brought_up: BroughtUp) -> None:
