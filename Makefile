@@ -147,8 +147,8 @@ release-state: .venv-stacks/.stamp ## Write down the state that this version bri
 IMAGE ?= transcriber:local
 
 .PHONY: sbom
-sbom: .venv/.dev-stamp ## Write sbom.cdx.json, the bill of materials of IMAGE (transcriber:local)
-	$(BIN)/syft $(IMAGE) --output cyclonedx-json=sbom.cdx.json
+sbom: .venv/.dev-stamp ## Write sbom.cdx.json, the bill of materials of IMAGE (transcriber:local), of PLATFORM if it has several
+	$(BIN)/syft $(IMAGE) $(if $(PLATFORM),--platform $(PLATFORM)) --output cyclonedx-json=sbom.cdx.json
 
 SECONDS ?= 20
 

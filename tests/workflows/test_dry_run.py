@@ -127,7 +127,7 @@ def test_a_release_publishes_images_by_digest_with_what_is_in_them(play: Play) -
     (release,) = _job(run, "publish").called("gh")
     notes = release.files[release.option("--notes-file")]
     assert f"ghcr.io/owner/transcriber:1.0.0@{BUILT}" in notes
-    assert [path for path in release.arguments if path.endswith(".cdx.json")]
+    assert len([path for path in release.arguments if path.endswith(".cdx.json")]) == 4, "two images, two architectures"
     (named,) = _job(run, "registry").called("put-image")
     assert named.option("--image-tag") == "release-1.0.0"
 

@@ -77,10 +77,13 @@ def test_images_are_pushed_signed_and_listed_by_digest(copied_runner: Runner, co
     assert all(call.option("--platform") == "linux/amd64,linux/arm64" for call in builds)
     assert [call.arguments for call in copied_runner.called("cosign", "sign")] == [["sign", "--yes", image]] * 2
     attested = copied_runner.called("cosign", "attest")
-    assert [call.option("--type") for call in attested] == ["cyclonedx"] * 2
+    assert [call.option("--type") for call in attested] == ["cyclonedx"] * 4
+    platforms = [call.arguments[-1] for call in copied_runner.called("make", "sbom")]
+    assert platforms == ["PLATFORM=linux/amd64", "PLATFORM=linux/arm64"] * 2
     assert all(call.arguments[-1] == image for call in attested)
     assert sorted(path.name for path in (copy / "dist").iterdir()) == [
-        "images.txt", "transcriber-1.0.0-local.cdx.json", "transcriber-1.0.0.cdx.json",
+        "images.txt", "transcriber-1.0.0-amd64.cdx.json", "transcriber-1.0.0-arm64.cdx.json",
+        "transcriber-1.0.0-local-amd64.cdx.json", "transcriber-1.0.0-local-arm64.cdx.json",
     ]  # fmt: skip
     assert f"ghcr.io/owner/transcriber:1.0.0-local@{DIGEST}\n" in (copy / "dist" / "images.txt").read_text()
     (login,) = copied_runner.called("login")
