@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import shutil
 import signal
 import socket
@@ -19,12 +20,14 @@ _SECONDS = 90
 
 _REGISTRY = """\
 version: 0.1
-log: {{level: error}}
+log: {{level: error, accesslog: {{disabled: false}}}}
 storage:
   filesystem: {{rootdirectory: {folder}}}
   delete: {{enabled: true}}
 http: {{addr: "127.0.0.1:{port}"}}
 """
+
+_REQUEST = re.compile(r'"([A-Z]+) (/v2/\S*) HTTP/')
 
 _BUILDKIT = """\
 root = "{folder}/buildkit"
@@ -48,11 +51,16 @@ root = "{folder}/buildkit"
 
 @dataclass(frozen=True)
 class Builder:
-    """`environment` is what makes the docker-build provider use this BuildKit."""
+    """`environment` is what makes the docker-build provider use this BuildKit, `log` what the registry writes."""
 
     registry: Registry
     environment: dict[str, str]
     port: int
+    log: Path
+
+    def requests(self) -> list[tuple[str, str]]:
+        """Method and path of each that the registry answered so far."""
+        return _REQUEST.findall(self.log.read_text())
 
 
 def missing_tools() -> list[str]:
@@ -80,7 +88,7 @@ def builder(folder: Path) -> Iterator[Builder]:
         _until(lambda: urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/", timeout=5).close())
         _until(lambda: _connect(folder / "buildkit.sock"))
         settings = {"DOCKER_CONFIG": str(folder / "docker"), "BUILDX_BUILDER": "local"}
-        yield Builder(Registry(f"localhost:{port}"), settings, port)
+        yield Builder(Registry(f"localhost:{port}"), settings, port, folder / "docker-registry.log")
 
 
 @contextlib.contextmanager

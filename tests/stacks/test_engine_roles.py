@@ -1,6 +1,7 @@
 """All five stacks under the deploying role of bootstrap/: brought up, changed, looked at, taken down. Every right that
 it has is missed by one of these, or is listed with the reason why that can't be shown here."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,17 +9,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import boto3
 import pytest
 
 from bootstrap import template
+from stacks.environment import ecs
 
 from .builder import Builder
 from .deployed import STACKS, Deployed
+from .ecs_api import ecs_api
 from .engine import ROOT
 from .rights import PLACE, Right, documents, every_change, missed, principal, recorded, refused, rights
 from .standin.account import Account, Resource
 from .standin.asking import Asked
 from .standin.policies import allows, listed
+from .standin.services import tasks
 from .standin.services.identity import ROLE as ROLES
 from .standin.services.identity import policies_of
 from .state_store import Store, state_store
@@ -47,20 +52,25 @@ CHANGED = {
 
 
 UNSEEN = {
-    "ecr:BatchCheckLayerAvailability": "a push: ECR asks, of whom its token is; the registry of the tests does not",
-    "ecr:BatchGetImage": "a push, and naming an image",
-    "ecr:CompleteLayerUpload": "a push",
-    "ecr:GetDownloadUrlForLayer": "a push, and the cache of builds",
-    "ecr:InitiateLayerUpload": "a push",
-    "ecr:PutImage": "a push, and naming an image",
-    "ecr:UploadLayerPart": "a push",
-    "ecr:DescribeImages": "looking an image up by its name (.github/scripts/image.py)",
-    "ecs:DescribeTasks": "the check after an up, which asks ECS itself",
-    "ecs:ListTasks": "the check after an up",
+    "ecr:DescribeImages": "looking an image up by its name: tests/workflows/test_rights.py shows it",
     "s3:PutBucketTagging": "tags of buckets where S3 does not have TagResource for them",
-    "ssm:GetParameter": "the key of the smoke test",
+    "ssm:GetParameter": "the key of the smoke test: tests/workflows/test_rights.py shows it",
 }
-"""What AWS asks for and no run of the engine here shows, and what for."""
+"""What AWS asks for and nothing here shows, and what for."""
+REPOSITORY = "arn:aws:ecr:us-east-1:123456789012:repository/transcriber-dev"
+REGISTRY = {
+    ("HEAD", "blobs"): ("ecr:BatchCheckLayerAvailability",),
+    ("GET", "blobs"): ("ecr:GetDownloadUrlForLayer",),
+    ("POST", "uploads"): ("ecr:InitiateLayerUpload",),
+    ("PATCH", "uploads"): ("ecr:UploadLayerPart",),
+    ("PUT", "uploads"): ("ecr:UploadLayerPart", "ecr:CompleteLayerUpload"),
+    ("HEAD", "manifests"): ("ecr:BatchGetImage",),
+    ("GET", "manifests"): ("ecr:BatchGetImage",),
+    ("PUT", "manifests"): ("ecr:PutImage",),
+}
+"""What ECR asks IAM, of whom its token is, about requests to a registry."""
+TASK = "aws:ecs/taskDefinition:TaskDefinition"
+HERE = {"aws:RequestedRegion": "us-east-1"}
 
 
 @dataclass(frozen=True)
@@ -80,13 +90,33 @@ def lived(building: Builder, tmp_path_factory: pytest.TempPathFactory) -> Lived:
     made = Deployed.at(folder, building)
     with state_store(documents(ROLE)) as store:
         made.engine.environment |= {"STANDIN_PRINCIPAL": principal(ROLE, folder), **store.environment("dev")}
-        account, by_changes = _live(made)
-        asked = [*made.engine.ledger.asked(), *map(vars, store.asked)]
+        earlier = len(building.requests())
+        account, by_changes, checked = _live(made)
+        pushed = [each for method, path in building.requests()[earlier:] for each in _of_registry(method, path)]
+        asked = [*made.engine.ledger.asked(), *map(vars, [*store.asked, *pushed, *checked])]
         return Lived(recorded(asked), by_changes, account, made.account())
 
 
-def _live(made: Deployed) -> tuple[Account, list[Asked]]:
-    """The account before all of it is taken down, and what changes of it would ask."""
+def _of_registry(method: str, path: str) -> list[Asked]:
+    kind = next((kind for kind in ("uploads", "blobs", "manifests") if f"/{kind}/" in path), "")
+    return [Asked(action, REPOSITORY, HERE) for action in REGISTRY.get((method, kind), ())]
+
+
+def _check(account: Account) -> list[Asked]:
+    """What the check after an `up` asks ECS."""
+    [service] = account.of("aws:ecs/service:Service")
+    [definition] = [each for each in account.of(TASK) if each.arn == service["taskDefinition"]]
+    digest = json.loads(definition["containerDefinitions"])[0]["image"].partition("@")[2]
+    keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
+    with ecs_api(lambda operation, request: tasks.answer(account, operation, request)) as (address, asked):
+        client = boto3.client("ecs", endpoint_url=address, region_name="us-east-1", **keys)
+        found = ecs.Service(service["cluster"], service["name"])
+        assert ecs.problems(client, found, task_definition=definition.arn, digest=digest) == []
+    return [Asked(f"ecs:{operation}", "*", HERE) for operation, _ in asked]
+
+
+def _live(made: Deployed) -> tuple[Account, list[Asked], list[Asked]]:
+    """The account before all of it is taken down, what changes of it would ask, and the check after an `up`."""
     made.configure("dev", **EVERYTHING)
     for name in STACKS:
         made.engine.run("stack", "init", "dev", "--no-select", "--secrets-provider", KEY, work=made.stack(name))
@@ -97,17 +127,18 @@ def _live(made: Deployed) -> tuple[Account, list[Asked]]:
     for name in STACKS:
         made.do("refresh", name)
     account = made.account()
+    checked = _check(account)
     by_changes = recorded(map(vars, every_change(account, "dev")))
     made.configure("dev", nat_gateways="none", engine="local", openai_model=None)
     made.do("up", "network")
     made.down()
-    return account, by_changes
+    return account, by_changes, checked
 
 
 def test_the_role_brings_up_changes_looks_and_takes_down(lived: Lived) -> None:
     assert refused(documents(ROLE), [*lived.asked, *lived.by_changes]) == []
     assert len(lived.before.resources) > 80
-    assert {item.type for item in lived.after.resources} == {"aws:ecs/taskDefinition:TaskDefinition"}
+    assert {item.type for item in lived.after.resources} == {TASK}
 
 
 @pytest.mark.parametrize("right", [each for each in rights(ROLE) if each.action not in UNSEEN], ids=str)
