@@ -22,11 +22,10 @@ import numpy as np
 import psutil
 
 from tests.corpus import RECIPES, WAVS, encoded, wav_of
+from tests.decoding import fed, opened, taken
 from transcriber.audio.decoder import Decoder
-from transcriber.audio.formats import open_decoder
 from transcriber.audio.pcm import SAMPLE_RATE
 from transcriber.audio.threaded import DecodingThreads
-from transcriber.events import Options
 
 MESSAGE_SECONDS = 0.1
 
@@ -37,28 +36,26 @@ def streams(seconds: float) -> dict[str, Callable[[], bytes]]:
     return {**wavs, **{name: lambda name=name: encoded(name, seconds) for name in RECIPES}}
 
 
-def opened(stream: bytes, threads: DecodingThreads) -> Decoder:
-    return open_decoder(Options(), lambda offset, count: stream[offset : offset + count], threads)
-
-
 def messages(stream: bytes, seconds: float) -> list[bytes]:
     size = max(1, round(len(stream) * MESSAGE_SECONDS / seconds))
     return [stream[start : start + size] for start in range(0, len(stream), size)]
 
 
-async def taken(decoder: Decoder, message: bytes) -> int:
-    return sum([block.shape[1] async for block in decoder.decode(message)])
+async def given(decoder: Decoder, message: bytes) -> int:
+    """Samples that come of a message; what a recorder left out of a stream is passed over."""
+    blocks, _ = await fed(decoder, message)
+    return sum(block.shape[1] for block in blocks)
 
 
 async def cost(stream: bytes, seconds: float) -> tuple[float, float]:
     """CPU milliseconds per second of audio; the longest that audio was held before it came out, in seconds."""
-    decoder = opened(stream, DecodingThreads())
-    began, given, samples, delay = _cpu_seconds(), 0.0, 0, 0.0
+    decoder = opened(stream, threads=DecodingThreads())
+    began, sent, samples, delay = _cpu_seconds(), 0.0, 0, 0.0
     for message in messages(stream, seconds):
-        samples += await taken(decoder, message)
-        given += MESSAGE_SECONDS
-        delay = max(delay, given - samples / SAMPLE_RATE)
-    samples += sum([block.shape[1] async for block in decoder.close()])
+        samples += await given(decoder, message)
+        sent += MESSAGE_SECONDS
+        delay = max(delay, sent - samples / SAMPLE_RATE)
+    samples += sum(block.shape[1] for block in (await taken(decoder.close))[0])
     decoder.release()
     return 1000 * (_cpu_seconds() - began) * SAMPLE_RATE / samples, delay
 
@@ -85,9 +82,9 @@ async def _half_decoded(stream: bytes, seconds: float, count: int) -> float:
         if number == 1:  # what only the first stream loads counts for nobody
             gc.collect()
             before = process.memory_info().rss
-        decoders.append(opened(stream, threads))
+        decoders.append(opened(stream, threads=threads))
         for message in half:
-            await taken(decoders[-1], message)
+            await given(decoders[-1], message)
     gc.collect()
     added = process.memory_info().rss - before
     for decoder in decoders:

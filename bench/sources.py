@@ -6,7 +6,8 @@ Sources are ffmpeg and sox of the system (written to a pipe, as live), Python's 
 with a microphone that plays speech; what is not installed is left out, and said (`.ci/install-packages bench browser`).
 Each stream is decoded whole, in random pieces, and byte by byte (its first 64 KiB, then in pieces of 97 bytes); the
 reference is the ffmpeg program's decoding of the whole file as floats at its own rate, mixed and resampled by the same
-resampler. `off by` is how many samples longer ours is; `difference` the largest one of a sample, in units of 16 bits.
+resampler. `told missing` is how often the stream lacks something by its own times: a browser on a busy machine skips.
+`off by` is how many samples longer ours is; `difference` the largest one of a sample, in units of 16 bits.
 A minute or two.
 """
 
@@ -32,6 +33,11 @@ from tests.browser.recording import kinds_of, record
 from tests.decoding import cut, decoded, opened
 
 RATE = 48_000
+TEXTS = ("source", "format", "1 byte", "random")
+COLUMNS = (
+    *("source", "format", "kbit/s", "samples", "told missing", "off by", "difference", "1 byte", "random"),
+    *("CPU ms/s", "KiB", "delay s"),
+)
 SINGLE_BYTES = 64 << 10
 
 
@@ -159,20 +165,21 @@ def reference(stream: bytes) -> NDArray[np.float64]:
     return mono if rate == 16_000 else soxr.resample(mono, rate, 16_000, "HQ")
 
 
-async def ours(stream: bytes, pieces: list[bytes]) -> NDArray[np.float32]:
-    samples, _ = await decoded(opened(stream), pieces)
-    return samples[0]
+async def ours(stream: bytes, pieces: list[bytes]) -> tuple[NDArray[np.float32], int]:
+    """Samples, and how often something was told to be missing among them."""
+    samples, lost = await decoded(opened(stream), pieces)
+    return samples[0], lost
 
 
 async def row(made: Made, seconds: float, count: int) -> str:
     stream = made.stream
-    whole = await ours(stream, [stream])
+    whole, lost = await ours(stream, [stream])
     edges = [int(edge) for edge in np.random.default_rng(1).integers(0, len(stream), 300)]
     cuts: dict[str, Callable[[], list[bytes]]] = {
         "1 byte": lambda: cut(stream[:SINGLE_BYTES], 1) + cut(stream[SINGLE_BYTES:], 97),
         "random": lambda: cut(stream, edges),
     }
-    same = {name: np.array_equal(await ours(stream, pieces()), whole) for name, pieces in cuts.items()}
+    same = {name: np.array_equal((await ours(stream, pieces()))[0], whole) for name, pieces in cuts.items()}
     wanted = reference(stream)
     length = min(len(whole), len(wanted))
     difference = np.abs(whole[:length] - wanted[:length]).max() * 32768
@@ -185,6 +192,7 @@ async def row(made: Made, seconds: float, count: int) -> str:
             made.name,
             f"{len(stream) * 8 / seconds / 1000:.0f}",
             len(whole),
+            lost,
             f"{len(whole) - len(wanted):+d}",
         ),
         *(f"{difference:.2f}", *equal, f"{cpu:.2f}", f"{kib:.0f}", f"{delay:.1f}"),
@@ -210,8 +218,8 @@ async def main() -> None:
     missing = [name for name in ("ffmpeg", "sox", "chromium") if not shutil.which(name)]
     if "ffmpeg" in missing:
         raise SystemExit("ffmpeg is not installed: it is the reference (.ci/install-packages bench)")
-    print("| source | format | kbit/s | samples | off by | difference | 1 byte | random | CPU ms/s | KiB | delay s |")
-    print("| --- | --- | ---: | ---: | ---: | ---: | --- | --- | ---: | ---: | ---: |")
+    print(f"| {' | '.join(COLUMNS)} |")
+    print(f"| {' | '.join('---' if name in TEXTS else '---:' for name in COLUMNS)} |")
     for stream in made:
         print(await row(stream, arguments.seconds, arguments.streams), flush=True)
     if missing:

@@ -10,6 +10,7 @@ from av import AudioFrame, AudioStream
 from av.container import InputContainer
 from av.error import FFmpegError
 
+from transcriber.audio.allocation import bound_allocations
 from transcriber.audio.allowance import check_cost
 from transcriber.audio.decoder import DecodeError, damaged, unsupported
 from transcriber.audio.frames import channels_of, checks
@@ -92,6 +93,7 @@ def decode_container(source: Source, form: Form, sink: Sink) -> None:
 
 
 def _open(source: Source, form: Form) -> InputContainer:
+    bound_allocations()
     options = {
         "codec_whitelist": ",".join(sorted(form.codecs)),
         "format_whitelist": form.demuxer,

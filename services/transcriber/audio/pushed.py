@@ -9,6 +9,7 @@ from av import AudioCodecContext, AudioFrame, CodecContext
 from av import Packet as Coded
 from av.error import FFmpegError
 
+from transcriber.audio.allocation import bound_allocations
 from transcriber.audio.allowance import check_cost
 from transcriber.audio.decoder import Block, DecodeError, damaged, unsupported
 from transcriber.audio.frames import channels_of, checks
@@ -172,6 +173,7 @@ class Codec:
         """Raises DecodeError when the track is of no kind that can be decoded."""
         if track.codec not in CODECS:
             raise unsupported("The audio is coded in a way that is not understood here.")
+        bound_allocations()
         self._context = cast("AudioCodecContext", CodecContext.create(track.codec, "r"))
         # The kind of stream that a packet may be of is left open by PyAV's types.
         self._decode = cast("Callable[[object], list[AudioFrame]]", self._context.decode)
