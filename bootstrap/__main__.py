@@ -7,6 +7,7 @@ import re
 import secrets
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -93,7 +94,11 @@ def planned(parameters: dict[str, str], status: str) -> tuple[str, list[str]]:
         "Capabilities": ["CAPABILITY_NAMED_IAM"],
         "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
     }
-    name = aws("cloudformation", "create-change-set", *STDIN, given=json.dumps(given))["Id"]
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        file.write(json.dumps(given))
+        file.flush()
+        # From a file and not from standard input, which the CLI would read twice.
+        name = aws("cloudformation", "create-change-set", "--cli-input-json", f"file://{file.name}")["Id"]
     failed = ""
     try:
         aws("cloudformation", "wait", "change-set-create-complete", "--change-set-name", name)
@@ -107,9 +112,6 @@ def planned(parameters: dict[str, str], status: str) -> tuple[str, list[str]]:
             return "", []
         raise Stopped(reason)
     return name, [_change(each["ResourceChange"]) for each in described["Changes"]]
-
-
-STDIN = ("--cli-input-json", "file:///dev/stdin")
 
 
 def _change(change: dict[str, Any]) -> str:
@@ -190,8 +192,8 @@ def store(environment: str, ask: Ask) -> None:
             secrets.token_hex(32) if end == "token-secret" else ask(f"{name}: {ASKED[end]} (empty: later): ").strip()
         )
         if value:
-            given = {"Name": name, "Type": "SecureString", "Value": value}
-            aws("ssm", "put-parameter", *STDIN, given=json.dumps(given))
+            stored = ("--name", name, "--type", "SecureString", "--value", "file:///dev/stdin")
+            aws("ssm", "put-parameter", *stored, given=value)
         say(f"{name}: {'stored' if value else 'left out'}")
 
 

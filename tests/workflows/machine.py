@@ -14,7 +14,10 @@ NEEDED = {"aws": ("AWS_REGION",), "gh": ("GH_TOKEN",)}
 """Without these the real programs do nothing."""
 _PYTHON = """#!/bin/sh
 # Python as it is, but for virtual environments: they would be filled from a registry.
-[ "$1/$2" = -m/venv ] && {{ mkdir -p "$3/bin" && ln -sf /bin/true "$3/bin/python"; exit; }}
+if [ "$1/$2" = -m/venv ]; then
+  mkdir -p "$3/bin" && echo '#!/bin/sh' >"$3/bin/python" && chmod 755 "$3/bin/python"
+  exit
+fi
 exec {python} "$@"
 """
 
