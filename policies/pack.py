@@ -11,6 +11,7 @@ from pulumi_policy import (
 )
 
 from policies.decisions import RULES, STACK_RULES, undecided
+from policies.protection import protected
 from policies.rule import Resource, Rule, StackRule
 
 UNDECIDED = "TRANSCRIBER_DECIDED"
@@ -33,7 +34,7 @@ def _environment(urn: str) -> str:
 def _policy(rule: Rule) -> ResourceValidationPolicy:
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
         if args.resource_type in rule.kinds:
-            resource = Resource(args.resource_type, args.name, _environment(args.urn), args.props)
+            resource = Resource(args.resource_type, args.name, protected(_environment(args.urn)), args.props)
             if problem := rule.problem(resource):
                 report(f"{resource.name}: {problem}", None)
 
@@ -45,7 +46,8 @@ def _policy(rule: Rule) -> ResourceValidationPolicy:
 def _stack_policy(rule: StackRule) -> StackValidationPolicy:
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
         resources = [
-            Resource(each.resource_type, each.name, _environment(each.urn), each.props) for each in args.resources
+            Resource(each.resource_type, each.name, protected(_environment(each.urn)), each.props)
+            for each in args.resources
         ]
         for problem in rule.problems(resources):
             report(problem, None)

@@ -14,13 +14,9 @@ class Resource:
 
     kind: str
     name: str
-    environment: str
+    protected: bool
+    """Whether its environment is kept from deletion: one that people rely on."""
     props: Props
-
-    @property
-    def protected(self) -> bool:
-        """Whether it is of an environment that people rely on."""
-        return self.environment == "prod"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ class PrivateBucketArgs:
     """0 keeps objects for ever."""
     versioned: bool
     protected: bool
-    """Whether it outlives a `pulumi destroy`."""
+    """Whether it and what keeps it private outlive a `pulumi destroy`."""
     statements: Callable[[iam.Arn], list[iam.Document]]
     """Of its policy, besides the one on TLS, for the bucket's ARN."""
     tags: Mapping[str, str]
@@ -32,13 +32,13 @@ class PrivateBucket(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: PrivateBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("transcriber:shared:PrivateBucket", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
+        child = pulumi.ResourceOptions(parent=self, protect=args.protected)
         bucket = aws.s3.Bucket(
             name,
             bucket=args.name,
             force_destroy=not args.protected,
             tags=args.tags,
-            opts=pulumi.ResourceOptions(parent=self, protect=args.protected),
+            opts=child,
         )
         private = _hide(name, bucket, child)
         _own(name, bucket, child)
@@ -51,17 +51,21 @@ class PrivateBucket(pulumi.ComponentResource):
             ),
             opts=child,
         )
-        _expire(name, bucket, args, pulumi.ResourceOptions(parent=self, depends_on=[versioning]))
+        _expire(name, bucket, args, _behind(child, versioning))
         document = iam.document(iam.tls_only(bucket.arn), *args.statements(bucket.arn))
         # Not at the same time as the access block, which S3 refuses with a conflict.
         self.policy = aws.s3.BucketPolicy(
             name,
             bucket=bucket.bucket,
             policy=pulumi.Output.json_dumps(document),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[private]),
+            opts=_behind(child, private),
         )
         self.name, self.arn = bucket.bucket, bucket.arn
         self.register_outputs({"name": self.name})
+
+
+def _behind(opts: pulumi.ResourceOptions, before: pulumi.Resource) -> pulumi.ResourceOptions:
+    return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[before]))
 
 
 def _hide(name: str, bucket: aws.s3.Bucket, opts: pulumi.ResourceOptions) -> aws.s3.BucketPublicAccessBlock:

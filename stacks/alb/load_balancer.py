@@ -87,7 +87,7 @@ def _balancer(args: LoadBalancerArgs, group: aws.ec2.SecurityGroup, parent: pulu
         enable_deletion_protection=args.protected,
         access_logs=aws.lb.LoadBalancerAccessLogsArgs(bucket=logs.bucket_name, enabled=True) if logs else None,
         tags=contract.tags(Stack.ALB),
-        opts=pulumi.ResourceOptions(parent=parent, depends_on=[logs.ready] if logs else None),
+        opts=pulumi.ResourceOptions(parent=parent, protect=args.protected, depends_on=[logs.ready] if logs else None),
     )
 
 

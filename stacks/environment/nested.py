@@ -94,7 +94,8 @@ class Nested:
         return plan
 
     def destroy(self, tell: Tell) -> None:
-        """Delete what it has; nothing if it never was.
+        """Delete what it has; nothing if it never was, or if some of it is protected: Pulumi by itself would delete
+        all the rest before it came to that.
 
         Raises:
             Failed: with what is wrong.
@@ -102,6 +103,11 @@ class Nested:
         stack, plan = self._selected(), Plan()
         if stack is None:
             return
+        if protected := [each["urn"].rpartition("::")[2] for each in self.resources() if each.get("protect")]:
+            raise Failed(
+                f"{self.stack}: nothing is deleted, for {', '.join(dict.fromkeys(protected))} is protected. Set "
+                f"transcriber:protected to false in Pulumi.{self.environment}.yaml and bring the environment up once."
+            )
         try:
             stack.destroy(on_output=tell, on_event=_collect(plan), color="never")
         except auto.CommandError as error:

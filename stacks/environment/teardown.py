@@ -27,11 +27,15 @@ def kept(config: Config) -> list[str]:
 
 
 def confirmed(config: Config, answer: Callable[[str], str]) -> bool:
-    """Whether somebody who was asked wants it; only what is protected is asked about."""
-    if not config.protected:
+    """Whether somebody who was asked wants it; asked about is what clients have a name for."""
+    if not config.domain:
         return True
     wanted = f"take down {config.environment}"
-    return answer(f"{config.environment} is protected. Type `{wanted}` to go on: ").strip() == wanted
+    question = f"Clients use {config.domain}, and what was recorded goes with it. Type `{wanted}` to go on: "
+    try:
+        return answer(question).strip() == wanted
+    except EOFError:
+        return False
 
 
 def protections(config: Config) -> str:
@@ -62,10 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("environment")
     environment = parser.parse_args(arguments).environment
     config = config_of(ROOT, environment)
-    if not confirmed(config, input):
-        return _say("nothing was taken down")
     if config.protected:
         return _say(protections(config))
+    if not confirmed(config, input):
+        return _say("nothing was taken down")
     try:
         take_down(ROOT, environment)
     except Failed as failed:

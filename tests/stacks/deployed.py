@@ -118,6 +118,21 @@ class Deployed:
     def down(self, environment: str = "dev") -> dict[str, Ran]:
         return {name: self.do("destroy", name, environment) for name in reversed(STACKS)}
 
+    def run(
+        self, module: str, environment: str, *options: str, said: str = "", seconds: float = 900
+    ) -> "subprocess.CompletedProcess[str]":
+        """A command of the Makefile's, in the copy; `said` is what somebody types."""
+        return subprocess.run(
+            [sys.executable, "-m", module, environment, *options],
+            cwd=self.root,
+            env=self.engine.environment,
+            input=said,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+
     def outputs(self, name: str, environment: str = "dev") -> dict[str, Any]:
         for resource in self.resources(name, environment):
             if resource["type"] == "pulumi:pulumi:Stack":

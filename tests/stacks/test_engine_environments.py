@@ -58,13 +58,36 @@ def test_down_of_one_leaves_the_other_as_it_is(two: Deployed, building: Builder,
 
 
 @pytest.mark.parametrize("name", ["service", "alb", "ecr"])
-def test_what_prod_protects_is_not_destroyed(two: Deployed, building: Builder, tmp_path: Path, name: str) -> None:
+def test_what_prod_protects_is_not_destroyed_nor_anything_else(
+    two: Deployed, building: Builder, tmp_path: Path, name: str
+) -> None:
     copy = two.copy(tmp_path / "copy", building)
     before = made_by(copy.account(), "prod")
-    refused = copy.do("destroy", name, "prod", succeeds=False)
-    assert "protect" in refused.output
-    lost = before.keys() - made_by(copy.account(), "prod").keys()
-    assert not any("Bucket::" in urn or "Repository::" in urn or "LoadBalancer::" in urn for urn in lost)
+    refused = copy.engine.run("destroy", "--yes", "-s", "prod", work=copy.stack(name), succeeds=False)
+    assert "cannot be deleted" in refused.output
+    assert made_by(copy.account(), "prod") == before
+
+
+def test_prod_is_taken_down_as_the_documentation_says_and_no_other_way(
+    two: Deployed, building: Builder, tmp_path: Path
+) -> None:
+    copy = two.copy(tmp_path / "copy", building)
+    before, teardown = copy.account(), "stacks.environment.teardown"
+    refused = copy.run(teardown, "prod", said="take down prod\n")
+    assert (refused.returncode, "transcriber:protected to false" in refused.stderr) == (1, True)
+    copy.configure("prod", protected=False)
+    refused = copy.run(teardown, "prod", said="take down prod\n")
+    assert "service: nothing is deleted, for recordings is protected" in refused.stderr
+    assert "nothing was taken down" in copy.run(teardown, "prod").stderr
+    assert copy.account().resources == before.resources
+    for name in STACKS:
+        copy.do("up", name, "prod", "--policy-pack", "../../policies")
+    assert "nothing was taken down" in copy.run(teardown, "prod", said="yes\n").stderr
+    done = copy.run(teardown, "prod", said="take down prod\n")
+    assert done.returncode == 0, done.stderr
+    assert "Kept:\n  the secrets in SSM\n" in done.stdout
+    assert {item.type for item in copy.account().resources if item.urn.startswith("urn:pulumi:prod::")} <= KEPT
+    assert made_by(copy.account(), "dev") == made_by(before, "dev")
 
 
 def test_a_bucket_with_recordings_outlives_prod(two: Deployed, building: Builder, tmp_path: Path) -> None:

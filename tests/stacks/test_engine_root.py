@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -68,17 +67,7 @@ class Root:
         return [item["id"] for item in self.deployed.resources(name) if item.get("id")] if path.is_file() else []
 
     def run(self, module: str, *options: str) -> "subprocess.CompletedProcess[str]":
-        """A command of the Makefile's, in the copy."""
-        return subprocess.run(
-            [sys.executable, "-m", module, "dev", *options],
-            cwd=self.deployed.root,
-            env=self.deployed.engine.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-            check=False,
-        )
+        return self.deployed.run(module, "dev", *options)
 
 
 def _changed(ran: Ran) -> list[str]:

@@ -194,20 +194,30 @@ def test_what_stays_wrong_is_told_when_the_time_is_over() -> None:
 # Before something is taken away
 
 
-def test_what_is_protected_is_asked_about() -> None:
+def test_what_clients_have_a_name_for_is_asked_about() -> None:
     asked: list[str] = []
 
     def answer(text: str, question: str) -> str:
         asked.append(question)
         return text
 
-    prod, dev = config_of("prod"), config_of("dev")
+    prod, dev = config_of("prod", protected="false"), config_of("dev")
     assert confirmed(dev, lambda question: answer("", question))
     assert not asked
     assert not confirmed(prod, lambda question: answer("yes", question))
     assert confirmed(prod, lambda question: answer("take down prod\n", question))
-    assert len(asked) == 2
-    assert "transcriber:protected" in protections(prod)
+    assert ["transcriber.example.com" in question for question in asked] == [True, True]
+
+
+def test_nobody_there_to_answer_is_no_yes() -> None:
+    def nobody(_: str) -> str:
+        raise EOFError
+
+    assert not confirmed(config_of("prod", protected="false"), nobody)
+
+
+def test_what_is_protected_is_refused_with_the_way_that_does_it() -> None:
+    assert "transcriber:protected" in protections(config_of("prod"))
 
 
 def test_what_stays_is_said() -> None:

@@ -4,20 +4,32 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import parliament
 import pytest
+from pulumi_policy import (
+    PolicyCustomTimeouts,
+    PolicyResource,
+    PolicyResourceOptions,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
+    StackValidationArgs,
+    StackValidationPolicy,
+)
 
 from policies import access, balancing, containers, network, storage, telemetry
 from policies.decisions import ACCEPTED, RULES, STACK_RULES, WITHOUT_RULE, undecided, violations
 from policies.pack import UNDECIDED, policies
+from policies.protection import protected
 from policies.rule import Resource, statements
 from tests.stacks.recording import ROOT, Program, run_all, settings_of
 
 VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
     "dev": ("dev", {}),
     "prod": ("prod", {}),
+    "prod, before it is taken down": ("prod", {"protected": "false"}),
     "dev, all options": (
         "dev",
         {
@@ -38,9 +50,11 @@ VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
 @cache
 def recorded(variant: str) -> list[Resource]:
     environment, changes = VARIANTS[variant]
-    programs = run_all(environment, settings_of(environment, **changes))
+    settings = settings_of(environment, **changes)
+    programs = run_all(environment, settings)
+    is_protected = settings["transcriber:protected"] == "true"
     return [
-        Resource(resource.kind, resource.name, environment, resource.inputs)
+        Resource(resource.kind, resource.name, is_protected, resource.inputs)
         for program in programs.values()
         for resource in program.resources
     ]
@@ -176,13 +190,13 @@ WRONG: list[tuple[str, str, Callable[[dict[str, Any]], dict[str, Any]]]] = [
 def _right(kind: str) -> Resource:
     """One that the committed programs make, in the environment that most is asked of."""
     found = [each for variant in (*VARIANTS, "prod") for each in recorded(variant) if each.kind == kind]
-    return Resource(kind, found[-1].name, "prod", found[-1].props)
+    return Resource(kind, found[-1].name, True, found[-1].props)
 
 
 @pytest.mark.parametrize(("rule", "kind", "change"), WRONG, ids=[f"{rule}-{n}" for n, (rule, _, _) in enumerate(WRONG)])
 def test_rule_refuses_what_is_wrong_and_nothing_else(rule: str, kind: str, change: Callable[..., Any]) -> None:
     right = _right(kind)
-    wrong = Resource(kind, right.name, right.environment, change(right.props))
+    wrong = Resource(kind, right.name, right.protected, change(right.props))
     assert violations(right) == []
     assert rule in {broken for broken, _ in violations(wrong)}
 
@@ -193,15 +207,80 @@ def test_every_rule_has_a_wrong_program() -> None:
 
 @pytest.mark.parametrize("rule", STACK_RULES, ids=lambda rule: rule.id)
 def test_rule_refuses_what_is_missing(rule: Any) -> None:
-    vpc = Resource(network.VPC, "network", "prod", {})
-    bucket = Resource(storage.BUCKET, "recordings", "prod", {})
+    vpc = Resource(network.VPC, "network", True, {})
+    bucket = Resource(storage.BUCKET, "recordings", True, {})
     assert len(rule.problems([vpc, bucket])) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_protected"),
+    [
+        ('{"config": {"transcriber:protected": "false"}}', False),
+        ('{"config": {"transcriber:protected": false}}', False),
+        ('{"config": {"transcriber:protected": "true"}}', True),
+        ('{"config": {}}', True),
+        ("", True),
+        (None, True),
+    ],
+)
+def test_an_environment_is_protected_unless_its_settings_say_that_it_is_not(
+    tmp_path: Path, settings: str | None, is_protected: bool
+) -> None:
+    if settings is not None:
+        (tmp_path / "Pulumi.west.yaml").write_text(settings)
+    assert protected("west", tmp_path) is is_protected
+
+
+# What Pulumi is told by the pack
+
+
+def _urn(environment: str, kind: str) -> str:
+    return f"urn:pulumi:{environment}::transcriber-alb::{kind}::it"
+
+
+def _told(name: str, environment: str, kind: str, props: dict[str, Any]) -> list[str]:
+    """What one policy of the pack reports of one resource."""
+    policy = next(policy for policy in policies() if policy.name == name)
+    told: list[str] = []
+
+    def report(message: str, _: str | None = None) -> None:
+        told.append(message)
+
+    options = PolicyResourceOptions(False, [], [], None, PolicyCustomTimeouts(0, 0, 0), [])
+    urn = _urn(environment, kind)
+    if isinstance(policy, StackValidationPolicy):
+        resource = PolicyResource(kind, props, urn, "it", options, None, None, [], {})
+        policy.validate(StackValidationArgs([resource]), report)
+    else:
+        assert isinstance(policy, ResourceValidationPolicy)
+        policy.validate(ResourceValidationArgs(kind, props, urn, "it", options, None), report)
+    return told
+
+
+@pytest.mark.parametrize(
+    ("environment", "told"), [("dev", []), ("prod", ["it: enableDeletionProtection is False and not True"])]
+)
+def test_pack_asks_more_of_an_environment_that_is_protected(environment: str, told: list[str]) -> None:
+    assert _told("CKV_AWS_150", environment, balancing.BALANCER, {"enableDeletionProtection": False}) == told
+
+
+@pytest.mark.parametrize(
+    ("rule", "kind", "told"),
+    [
+        ("CKV2_AWS_11", network.VPC, ["it has no flow log"]),
+        ("CKV2_AWS_6", storage.BUCKET, ["it has no public access block"]),
+        (UNDECIDED, "aws:rds/instance:Instance", ["it: nothing was decided about aws:rds/instance:Instance"]),
+        (UNDECIDED, storage.BUCKET, []),
+    ],
+)
+def test_pack_reports_what_is_missing_or_undecided(rule: str, kind: str, told: list[str]) -> None:
+    assert _told(rule, "prod", kind, {}) == told
 
 
 def test_protected_alone_are_bound_to_what_costs() -> None:
     balancer = _right(balancing.BALANCER)
     changed = {**balancer.props, "accessLogs": None, "enableDeletionProtection": False}
-    assert violations(Resource(balancer.kind, "it", "dev", changed)) == []
+    assert violations(Resource(balancer.kind, "it", False, changed)) == []
 
 
 # Every policy document, by a linter that knows the actions and resources of AWS
