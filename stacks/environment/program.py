@@ -7,6 +7,7 @@ import pulumi
 
 from stacks import program
 from stacks.contract import Stack
+from stacks.environment.failure import way_on
 from stacks.environment.nested import Elsewhere, Failed, Nested
 from stacks.environment.plan import Plan, describe, pending
 from stacks.environment.resource import NestedStack
@@ -37,4 +38,4 @@ def _previews(root: Path, environment: str) -> dict[Stack, Plan]:
             plans = [pool.submit(stack.preview, elsewhere) for stack in stacks]
             return {stack.stack: plan.result() for stack, plan in zip(stacks, plans, strict=True)}
     except Failed as failed:
-        raise pulumi.RunError(f"{failed}\nMend it, then go on with: pulumi up -s {environment}") from None
+        raise pulumi.RunError(f"{failed}\n{way_on(environment)}") from None

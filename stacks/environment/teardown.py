@@ -22,6 +22,7 @@ def kept(config: Config) -> list[str]:
     return [
         "the secrets in SSM",
         f"revisions of the task definition {config.named()}",
+        f"what Container Insights logged: /aws/ecs/containerinsights/{config.named()}/performance",
         "the state of the stacks, which are empty from then on",
     ]
 

@@ -156,7 +156,8 @@ def test_destroy_takes_everything_down(root: Root) -> None:
 def test_first_failure_stops_says_how_to_go_on_and_can_be_taken_down(empty: Root) -> None:
     failures = {"aws:lb/loadBalancer:LoadBalancer create 1": "TooManyLoadBalancers"}
     failed = empty.do("up", succeeds=False, STANDIN_FAILURES=json.dumps(failures))
-    assert "TooManyLoadBalancers" in failed.output
+    assert "TooManyLoadBalancers" in failed.diagnostics()
+    assert "Mend it, then go on with: pulumi up -s dev" in failed.diagnostics()
     assert empty.made() == ["network", "ecr", "alb"]
     assert empty.deployed.engine.locks() == []
     down = empty.run("stacks.environment.teardown")

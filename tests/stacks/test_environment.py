@@ -7,6 +7,8 @@ import pytest
 
 from stacks.contract import Stack
 from stacks.environment import ecs, verify
+from stacks.environment.failure import explained
+from stacks.environment.nested import Failed
 from stacks.environment.plan import Plan, describe, pending
 from stacks.environment.resource import StackProvider
 from stacks.environment.teardown import confirmed, kept, protections
@@ -91,6 +93,16 @@ def test_stack_is_brought_up_when_something_is_pending(
     before: dict[str, Any], now: dict[str, Any], changes: bool
 ) -> None:
     assert StackProvider().diff("network/dev", before, now).changes is changes
+
+
+def test_a_stack_that_fails_says_how_to_go_on() -> None:
+    with pytest.raises(Failed) as failed, explained({"stack": "network", "environment": "west"}):
+        raise Failed("network: up failed:\nVpcLimitExceeded")
+    assert str(failed.value).splitlines() == [
+        "network: up failed:",
+        "VpcLimitExceeded",
+        "Mend it, then go on with: pulumi up -s west",
+    ]
 
 
 # What ECS says afterwards
