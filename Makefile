@@ -101,6 +101,10 @@ workflows: .venv/.dev-stamp ## Print the workflows' jobs, order and roles; then 
 diagrams: .venv-stacks/.stamp ## Write the generated part of stacks/*/README.md anew, from the programs
 	$(STACKS_BIN)/python -m tests.stacks.diagrams
 
+.PHONY: refusals
+refusals: .venv-stacks/.stamp ## Count the wrong programs that the stand-in for AWS refuses, and write the table of docs/infrastructure.md anew
+	$(STACKS_BIN)/python -m tests.stacks.refusals
+
 .PHONY: fix
 fix: .venv/.dev-stamp ## Format, and mend what can be mended without thinking
 	$(BIN)/ruff check --fix .

@@ -22,6 +22,8 @@ from .standin.account import Account
 from .standin.services import tasks
 
 STACKS = ("network", "ecr", "alb", "cluster", "service")
+RESOURCES = {"network": 25, "ecr": 4, "alb": 6, "cluster": 5, "service": 41}
+"""How many each stack makes in `dev`, components and the stack itself included."""
 SECRETS = {
     "api-keys": "alice:correct-horse-battery-staple",
     "openai-api-key": "sk-very-secret-indeed",

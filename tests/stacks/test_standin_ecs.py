@@ -75,6 +75,7 @@ DEFINITIONS: list[tuple[str, Wrong]] = [
     ("a volume of the host", lambda c, e: _define(c, e, volumes=[{"name": "spool", "hostPath": "/data"}])),
     ("a disk of ten gigabytes", lambda c, e: _define(c, e, ephemeralStorage={"sizeInGib": 10})),
     ("an architecture that is none", lambda c, e: _define(c, e, runtimePlatform={"cpuArchitecture": "arm64"})),
+    ("a container with a dot", lambda c, e: _contain(c, e, name="my.app")),
     ("a family with a slash", lambda c, e: _define(c, e, family="my/app")),
     ("placement", lambda c, e: _define(c, e, placementConstraints=[{"type": "memberOf"}])),
 ]
@@ -113,11 +114,31 @@ def _elsewhere(cloud: Cloud, env: Environment) -> None:
     _serve(cloud, env, networkConfiguration=env.service["networkConfiguration"] | {"securityGroups": [group.id]})
 
 
+def _in_six_groups(cloud: Cloud, env: Environment) -> None:
+    vpc = env.network.vpc.id
+    groups = [cloud.make("ec2/securityGroup:SecurityGroup", f"g{number}", vpcId=vpc).id for number in range(6)]
+    _serve(cloud, env, networkConfiguration=env.service["networkConfiguration"] | {"securityGroups": groups})
+
+
+def _given_up(cloud: Cloud, env: Environment) -> str:
+    """A revision that somebody deregistered by hand."""
+    with cloud.work.ledger.open() as account:
+        found = account.find(f"aws:{DEFINITION}", env.definition.arn)
+        assert found is not None
+        found.outputs["status"] = "INACTIVE"
+    return env.definition.arn
+
+
 SPOT = [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
 
 SERVICES: list[tuple[str, str, Wrong]] = [
     ("no cluster", "ClusterNotFoundException", lambda c, e: _serve(c, e, cluster=e.cluster.arn + "x")),
     ("no task definition", "ClientException", lambda c, e: _serve(c, e, taskDefinition=e.definition.arn + "1")),
+    ("a cluster that is none", "ClusterNotFoundException", lambda c, e: _serve(c, e, cluster="gone")),
+    ("a family that is none", "ClientException", lambda c, e: _serve(c, e, taskDefinition="gone")),
+    ("a revision given up", "ClientException", lambda c, e: _serve(c, e, taskDefinition=_given_up(c, e))),
+    ("a launch type that is none", "InvalidParameterException", lambda c, e: _serve(c, e, launchType="LAMBDA")),
+    ("six security groups", "InvalidParameterException", _in_six_groups),
     (
         "launch type and strategy",
         "InvalidParameterException",

@@ -136,6 +136,10 @@ TARGETS: list[tuple[str, str, Wrong]] = [
         "ValidationError",
         lambda s: s.group(healthCheck={"interval": 5, "timeout": 5}),
     ),
+    ("a prefix too long", "ValidationError", lambda s: s.group(namePrefix="seven77")),
+    ("a port that is none", "ValidationError", lambda s: s.group(port=0)),
+    ("a check that waits a second", "ValidationError", lambda s: s.group(healthCheck={"timeout": 1})),
+    ("one failure alone", "ValidationError", lambda s: s.group(healthCheck={"unhealthyThreshold": 1})),
     ("one check alone", "ValidationError", lambda s: s.group(healthCheck={"healthyThreshold": 1})),
     ("a path that is none", "ValidationError", lambda s: s.group(healthCheck={"path": "health"})),
     ("a slow start of a second", "ValidationError", lambda s: s.group(slowStart=1)),
@@ -200,6 +204,7 @@ LISTENERS: list[tuple[str, str, Wrong]] = [
         "SSLPolicyNotFound",
         lambda s: s.listener(protocol="HTTPS", sslPolicy="TLS13", certificateArn=s.certificate(proven=True).arn),
     ),
+    ("a port that is none", "ValidationError", lambda s: s.listener(port=65536)),
     ("a port twice", "DuplicateListener", lambda s: s.listener(port=80)),
     (
         "a balancer that is not there",
@@ -209,6 +214,7 @@ LISTENERS: list[tuple[str, str, Wrong]] = [
     ("a priority twice", "PriorityInUse", lambda s: [s.rule(actions=[ANSWER]) for _ in range(2)]),
     ("a priority out of range", "ValidationError", lambda s: s.rule(50001)),
     ("no condition", "ValidationError", lambda s: s.rule(conditions=[])),
+    ("six conditions", "TooManyRules", lambda s: s.rule(conditions=ANY_PATH * 6)),
     ("a target group elsewhere", "InvalidConfigurationRequest", lambda s: s.rule(actions=_forward(_elsewhere(s).arn))),
     (
         "a target group of two balancers",
@@ -230,6 +236,7 @@ NAMES: list[tuple[str, str, Wrong]] = [
     ("a name outside of its zone", "InvalidChangeBatch", lambda s: s.record(name="app.example.com")),
     ("a record twice", "InvalidChangeBatch", lambda s: [s.record() for _ in range(2)]),
     ("a record without time to live", "InvalidInput", lambda s: s.record(ttl=None)),
+    ("a type that is none", "InvalidInput", lambda s: s.record(type="ALIAS")),
     ("a record of nothing", "InvalidInput", lambda s: s.record(records=[])),
     ("deleting a certificate in use", "ResourceInUseException", lambda s: s.cloud.remove(_certificate_in_use(s))),
 ]

@@ -1,6 +1,7 @@
 """What EC2 refuses: each wrong program, and the code that AWS answers with."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ ENDPOINT, EIP, NAT = "ec2/vpcEndpoint:VpcEndpoint", "ec2/eip:Eip", "ec2/natGatew
 GATEWAY, FLOW_LOG = "ec2/internetGateway:InternetGateway", "ec2/flowLog:FlowLog"
 GROUP, DEFAULT_GROUP = "ec2/securityGroup:SecurityGroup", "ec2/defaultSecurityGroup:DefaultSecurityGroup"
 INGRESS = "vpc/securityGroupIngressRule:SecurityGroupIngressRule"
+EGRESS = "vpc/securityGroupEgressRule:SecurityGroupEgressRule"
+TABLE = "ec2/routeTable:RouteTable"
+ANYWHERE = "0.0.0.0/0"
 S3 = "com.amazonaws.us-east-1.s3"
 
 Wrong = Callable[[Cloud, Network], object]
@@ -24,9 +28,9 @@ def _group(cloud: Cloud, net: Network, **more: Any) -> str:
     return cloud.make(GROUP, "tasks", vpcId=net.vpc.id, **more).id
 
 
-def _rule(cloud: Cloud, net: Network, **more: Any) -> object:
+def _rule(cloud: Cloud, net: Network, kind: str = INGRESS, **more: Any) -> object:
     given = {"securityGroupId": _group(cloud, net), "ipProtocol": "tcp", "fromPort": 80, "toPort": 80}
-    return cloud.make(INGRESS, **given | more)
+    return cloud.make(kind, **given | more)
 
 
 def _twice(make: Callable[[], object]) -> None:
@@ -36,6 +40,19 @@ def _twice(make: Callable[[], object]) -> None:
 
 def _other_vpc(cloud: Cloud) -> str:
     return cloud.make(VPC, cidrBlock="10.9.0.0/16").id
+
+
+def _other_table(cloud: Cloud) -> str:
+    return cloud.make(TABLE, vpcId=_other_vpc(cloud)).id
+
+
+def _routed(cloud: Cloud, net: Network) -> str:
+    routes = [{"cidrBlock": ANYWHERE, "gatewayId": net.gateway.id}]
+    return cloud.make(TABLE, vpcId=net.vpc.id, routes=routes).id
+
+
+def _of_other_network(cloud: Cloud) -> str:
+    return cloud.make(GROUP, "other", vpcId=_other_vpc(cloud)).id
 
 
 NETWORKS: list[tuple[str, str, Wrong]] = [
@@ -78,9 +95,7 @@ NETWORKS: list[tuple[str, str, Wrong]] = [
     (
         "a route twice",
         "RouteAlreadyExists",
-        lambda c, n: c.make(
-            ROUTE, routeTableId=n.tables[0].id, destinationCidrBlock="0.0.0.0/0", gatewayId=n.gateway.id
-        ),
+        lambda c, n: c.make(ROUTE, routeTableId=n.tables[0].id, destinationCidrBlock=ANYWHERE, gatewayId=n.gateway.id),
     ),
     (
         "a route to nowhere",
@@ -122,11 +137,78 @@ NETWORKS: list[tuple[str, str, Wrong]] = [
         "InvalidParameter",
         lambda c, n: c.make(FLOW_LOG, trafficType="ALL", vpcId=n.vpc.id, maxAggregationInterval=300),
     ),
+    (
+        "a tenancy that is none",
+        "InvalidParameterValue",
+        lambda c, _: c.make(VPC, cidrBlock="10.9.0.0/16", instanceTenancy="own"),
+    ),
+    (
+        "a subnet of eight addresses",
+        "InvalidSubnet.Range",
+        lambda c, n: c.make(SUBNET, vpcId=n.vpc.id, cidrBlock="10.0.9.0/29"),
+    ),
+    (
+        "a route to another network's gateway",
+        "InvalidParameterValue",
+        lambda c, n: c.make(ROUTE, routeTableId=_other_table(c), destinationCidrBlock=ANYWHERE, gatewayId=n.gateway.id),
+    ),
+    (
+        "a route that its table has inside",
+        "RouteAlreadyExists",
+        lambda c, n: c.make(ROUTE, routeTableId=_routed(c, n), destinationCidrBlock=ANYWHERE, gatewayId=n.gateway.id),
+    ),
+    (
+        "a subnet with another network's table",
+        "InvalidParameterValue",
+        lambda c, n: c.make(ASSOCIATION, subnetId=n.public[0].id, routeTableId=_other_table(c)),
+    ),
+    (
+        "an endpoint of no type",
+        "InvalidParameter",
+        lambda c, n: c.make(ENDPOINT, vpcId=n.vpc.id, serviceName=S3, vpcEndpointType="gateway"),
+    ),
+    (
+        "a flow log of some of it",
+        "InvalidParameter",
+        lambda c, n: c.make(FLOW_LOG, trafficType="SOME", vpcId=n.vpc.id),
+    ),
     ("a VPC in use", "DependencyViolation", lambda c, n: c.remove(n.vpc)),
     ("a subnet in use", "DependencyViolation", lambda c, n: c.remove(n.public[0])),
     ("a gateway with mapped addresses", "DependencyViolation", lambda c, n: c.remove(n.gateway)),
 ]
 
+ALL = {"protocol": "-1", "fromPort": 0, "toPort": 0, "cidrBlocks": ["10.0.0.0/8"]}
+RULES: list[tuple[str, str, Callable[[str, Cloud, Network], object]]] = [
+    (
+        "a quotation mark in its description",
+        "InvalidParameterValue",
+        lambda k, c, n: _rule(c, n, k, cidrIpv4="10.0.0.0/8", description='"in"'),
+    ),
+    ("no ports", "InvalidParameterValue", lambda k, c, n: _rule(c, n, k, cidrIpv4="10.0.0.0/8", toPort=None)),
+    ("nobody at the other end", "InvalidParameterCombination", lambda k, c, n: _rule(c, n, k)),
+    (
+        "a rule of no group",
+        "InvalidGroup.NotFound",
+        lambda k, c, n: _rule(c, n, k, securityGroupId="sg-0123456789abcdef0", cidrIpv4="10.0.0.0/8"),
+    ),
+    (
+        "a rule of what is no group",
+        "InvalidGroup.NotFound",
+        lambda k, c, n: _rule(c, n, k, securityGroupId="tasks", cidrIpv4="10.0.0.0/8"),
+    ),
+    (
+        "a group of another network",
+        "InvalidGroup.NotFound",
+        lambda k, c, n: _rule(c, n, k, referencedSecurityGroupId=_of_other_network(c)),
+    ),
+    (
+        "a rule twice",
+        "InvalidPermission.Duplicate",
+        lambda k, c, n: _twice(
+            partial(_rule, c, n, k, securityGroupId=n.vpc["defaultSecurityGroupId"], cidrIpv4="10.0.0.0/8")
+        ),
+    ),
+]
 GROUPS: list[tuple[str, str, Wrong]] = [
     ("an apostrophe in a description", "InvalidParameterValue", lambda c, n: _group(c, n, description="it's")),
     ("an arrow in a description", "InvalidParameterValue", lambda c, n: _group(c, n, description="a → b")),
@@ -150,26 +232,18 @@ GROUPS: list[tuple[str, str, Wrong]] = [
         "InvalidPermission.Malformed",
         lambda c, n: _rule(c, n, ipProtocol="http", cidrIpv4="10.0.0.0/8"),
     ),
+    ("a name that AWS has taken", "InvalidParameterValue", lambda c, n: _group(c, n, name="default")),
     (
-        "a rule twice",
-        "InvalidPermission.Duplicate",
-        lambda c, n: _twice(
-            lambda: c.make(
-                INGRESS, securityGroupId=n.vpc["defaultSecurityGroupId"], ipProtocol="-1", cidrIpv4="10.0.0.0/8"
-            )
-        ),
-    ),
-    (
-        "a group of another network",
-        "InvalidGroup.NotFound",
-        lambda c, n: _rule(c, n, referencedSecurityGroupId=c.make(GROUP, "other", vpcId=_other_vpc(c)).id),
-    ),
-    (
-        "a rule of no group",
-        "InvalidGroup.NotFound",
-        lambda c, n: _rule(c, n, securityGroupId="sg-0123456789abcdef0", cidrIpv4="10.0.0.0/8"),
+        "an apostrophe in the default group's description",
+        "InvalidParameterValue",
+        lambda c, n: c.make(DEFAULT_GROUP, vpcId=n.vpc.id, ingress=[{**ALL, "description": "it's"}]),
     ),
     ("the default group of no VPC", "InvalidVpcID.NotFound", lambda c, _: c.make(DEFAULT_GROUP)),
+    *(
+        (f"{what}, {kind.partition(':')[2]}", code, partial(wrong, kind))
+        for kind in (INGRESS, EGRESS)
+        for what, code, wrong in RULES
+    ),
 ]
 
 

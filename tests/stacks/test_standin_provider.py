@@ -21,6 +21,7 @@ from pulumi.runtime.proto import provider_pb2_grpc
 from .cloud import NUMBER, Cloud, environment
 from .engine import ROOT
 from .standin import wire
+from .standin.faults import Faults
 from .standin.refusal import Refused
 from .standin.work import DEFAULTS
 
@@ -214,6 +215,13 @@ def test_the_call_that_is_to_fail_fails_and_no_other(tmp_path: Path) -> None:
         running.create(VPC, cidrBlock="10.1.0.0/16")
 
 
+def test_a_failure_that_is_asked_for_is_told_as_one(tmp_path: Path) -> None:
+    cloud = Cloud.at(tmp_path)
+    cloud.work.faults = Faults.of({"STANDIN_FAILURES": json.dumps({f"{VPC} create 1": "ThrottlingException"})})
+    with pytest.raises(Refused, match="ThrottlingException"):
+        cloud.make(VPC.removeprefix("aws:"), cidrBlock="10.0.0.0/16")
+
+
 def test_what_takes_long_is_there_from_the_beginning(tmp_path: Path) -> None:
     with plugin(tmp_path, STANDIN_DELAYS=json.dumps({VPC: 1})) as running:
         running.configure()
@@ -300,6 +308,8 @@ def test_parameters_of_a_folder_are_listed_and_keep_their_values(tmp_path: Path)
         ("route53/getZone:getZone", {"name": "gone.org"}, "NoSuchHostedZone"),
         ("ecr/getImage:getImage", {"repositoryName": "gone", "imageTag": "a"}, "RepositoryNotFoundException"),
         ("ec2/getPrefixList:getPrefixList", {"name": "com.amazonaws.us-east-1.ssm"}, "InvalidPrefixListID.NotFound"),
+        ("ecr/getRepository:getRepository", {"name": "gone"}, "RepositoryNotFoundException"),
+        ("ecs/getService:getService", {"serviceName": "gone", "clusterArn": "gone"}, "ServiceNotFoundException"),
         ("ec2/getAmi:getAmi", {}, "InvalidAction"),
     ],
 )
@@ -307,6 +317,14 @@ def test_functions_refuse(tmp_path: Path, function: str, args: dict[str, Any], c
     with pytest.raises(Refused) as refused:
         _ask(tmp_path, function, **args)
     assert refused.value.code == code
+
+
+def test_what_somebody_deleted_cannot_be_changed(tmp_path: Path) -> None:
+    cloud = Cloud.at(tmp_path)
+    group = cloud.make("ec2/securityGroup:SecurityGroup", vpcId=cloud.make("ec2/vpc:Vpc", cidrBlock="10.0.0.0/16").id)
+    cloud.remove(group)
+    with pytest.raises(Refused, match="ResourceNotFoundException"):
+        cloud.change(group, tags={"a": "b"})
 
 
 def test_an_image_that_is_not_there(tmp_path: Path) -> None:

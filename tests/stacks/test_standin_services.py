@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 
 from .cloud import Cloud, Environment, allow, environment, trust
 from .standin.account import Resource
+from .standin.images import Registry
 from .standin.refusal import Refused
 
 ROLE, ROLE_POLICY, POLICY = "iam/role:Role", "iam/rolePolicy:RolePolicy", "iam/policy:Policy"
@@ -71,6 +74,7 @@ IAM: list[Row] = [
     ("a role with policies", "DeleteConflict", _with_policy),
     ("a role with managed policies", "DeleteConflict", _with_attachment),
     ("a policy twice", "EntityAlreadyExists", lambda c: [c.make(POLICY, name="x", policy=allow("s3:*")) for _ in "ab"]),
+    ("a policy of its own that is none", MALFORMED, lambda c: c.make(POLICY, name="x", policy="{")),
     ("a key gone within a day", "ValidationException", lambda c: c.make(KEY, deletionWindowInDays=1)),
     ("a key with a broken policy", "MalformedPolicyDocumentException", lambda c: c.make(KEY, policy="{}")),
     (
@@ -100,6 +104,27 @@ BLOCK, LIFECYCLE = (
 )
 ENCRYPTION = "s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
 VERSIONING = "s3/bucketVersioning:BucketVersioning"
+DAY = {"id": "a", "status": "Enabled", "expiration": {"days": 1}}
+SETTINGS: dict[str, dict[str, Any]] = {
+    BUCKET_POLICY: {"policy": allow("s3:GetObject", resource="arn:aws:s3:::mine/*", Principal={"AWS": "123456789012"})},
+    BLOCK: {},
+    ENCRYPTION: {"rules": [{"applyServerSideEncryptionByDefault": {"sseAlgorithm": "AES256"}}]},
+    LIFECYCLE: {"rules": [DAY]},
+    VERSIONING: {"versioningConfiguration": {"status": "Enabled"}},
+    "s3/bucketOwnershipControls:BucketOwnershipControls": {"rule": {"objectOwnership": "BucketOwnerEnforced"}},
+    "s3/bucketLogging:BucketLogging": {"targetBucket": "logs", "targetPrefix": "a/"},
+}
+"""What a bucket can have set, each once."""
+
+
+def _set(setting: str, cloud: Cloud, *, times: int) -> None:
+    for number in range(times):
+        cloud.make(setting, f"s{number}", bucket="mine", **SETTINGS[setting])
+
+
+def _set_twice(setting: str, cloud: Cloud) -> None:
+    _bucket(cloud)
+    _set(setting, cloud, times=2)
 
 
 def _bucket(cloud: Cloud, name: str = "mine") -> Resource:
@@ -130,8 +155,7 @@ def _expire(cloud: Cloud, **rule: Any) -> None:
 
 
 def _two_rules(cloud: Cloud) -> None:
-    rule = {"id": "a", "status": "Enabled", "expiration": {"days": 1}}
-    cloud.make(LIFECYCLE, bucket=_bucket(cloud).id, rules=[rule, rule])
+    cloud.make(LIFECYCLE, bucket=_bucket(cloud).id, rules=[DAY, DAY])
 
 
 S3: list[Row] = [
@@ -142,7 +166,11 @@ S3: list[Row] = [
     ("somebody else's name", "BucketAlreadyExists", _foreign),
     ("a name twice", "BucketAlreadyOwnedByYou", lambda c: [_bucket(c) for _ in "ab"]),
     ("a bucket with objects", "BucketNotEmpty", _full),
-    ("a policy of no bucket", "NoSuchBucket", lambda c: _open(c, allow("s3:*", Principal="*"))),
+    *(
+        (f"{setting.partition(':')[2]} of no bucket", "NoSuchBucket", partial(_set, setting, times=1))
+        for setting in SETTINGS
+    ),
+    *((f"{setting.partition(':')[2]} twice", "OperationAborted", partial(_set_twice, setting)) for setting in SETTINGS),
     (
         "a policy on another bucket",
         "MalformedPolicy",
@@ -154,7 +182,6 @@ S3: list[Row] = [
         lambda c: (_bucket(c), _open(c, allow("s3:*", resource="arn:aws:s3:::mine/*"))),
     ),
     ("everybody, where that is blocked", "AccessDenied", _public),
-    ("settings twice", "OperationAborted", lambda c: (_bucket(c), [c.make(BLOCK, bucket="mine") for _ in "ab"])),
     ("a status that is none", "MalformedXML", lambda c: _expire(c, status="On", expiration={"days": 1})),
     ("a rule that does nothing", "InvalidRequest", _expire),
     ("no day", "InvalidArgument", lambda c: _expire(c, expiration={"days": 0})),
@@ -187,11 +214,29 @@ S3: list[Row] = [
 ]
 
 REPOSITORY, IMAGES = "ecr/repository:Repository", "ecr/lifecyclePolicy:LifecyclePolicy"
+SHARED = "ecr/repositoryPolicy:RepositoryPolicy"
+
+
+def _repository(cloud: Cloud) -> str:
+    return cloud.make(REPOSITORY, name="mine").id
+
+
+@dataclass(frozen=True)
+class OneImage(Registry):
+    """Has one in every repository."""
+
+    def tags(self, repository: str) -> dict[str, str]:
+        return {"build-1": f"sha256:{'0' * 64}"}
+
+
+def _with_images(cloud: Cloud) -> None:
+    cloud.work.registry = OneImage("registry.invalid")
+    cloud.remove(cloud.make(REPOSITORY, name="mine"))
 
 
 def _images(cloud: Cloud, *rules: dict[str, Any]) -> None:
     full = [{"rulePriority": number + 1, "action": {"type": "expire"}, **rule} for number, rule in enumerate(rules)]
-    cloud.make(IMAGES, repository=cloud.make(REPOSITORY, name="mine").id, policy=json.dumps({"rules": full}))
+    cloud.make(IMAGES, repository=_repository(cloud), policy=json.dumps({"rules": full}))
 
 
 def _newest(status: str = "any", **more: Any) -> dict[str, Any]:
@@ -204,6 +249,24 @@ ECR: list[Row] = [
     ("a name twice", "RepositoryAlreadyExistsException", lambda c: [c.make(REPOSITORY, name="x") for _ in "ab"]),
     ("exclusions from nothing", WRONG, lambda c: c.make(REPOSITORY, imageTagMutability="IMMUTABLE_WITH_EXCLUSION")),
     ("a mutability that is none", WRONG, lambda c: c.make(REPOSITORY, imageTagMutability="FIXED")),
+    (
+        "six exclusions",
+        WRONG,
+        lambda c: c.make(
+            REPOSITORY,
+            imageTagMutability="IMMUTABLE_WITH_EXCLUSION",
+            imageTagMutabilityExclusionFilters=[{"filter": f"{name}*", "filterType": "WILDCARD"} for name in "abcdef"],
+        ),
+    ),
+    ("rules that are no JSON", WRONG, lambda c: c.make(IMAGES, repository=_repository(c), policy="[")),
+    ("no number of images", WRONG, lambda c: _images(c, _newest(countNumber=None))),
+    ("a policy that is none", WRONG, lambda c: c.make(SHARED, repository=_repository(c), policy="{}")),
+    (
+        "a policy for nothing",
+        "RepositoryNotFoundException",
+        lambda c: c.make(SHARED, repository="gone", policy=allow("ecr:BatchGetImage", Principal="*")),
+    ),
+    ("a repository with images", "RepositoryNotEmptyException", _with_images),
     ("no rules", WRONG, _images),
     ("a priority twice", WRONG, lambda c: _images(c, _newest() | {"rulePriority": 1}, _newest() | {"rulePriority": 1})),
     ("any before others", WRONG, lambda c: _images(c, _newest(), _newest("untagged"))),
@@ -256,6 +319,15 @@ def _subscribe(cloud: Cloud, **more: Any) -> Resource:
     return cloud.make(SUBSCRIPTION, **{"topic": cloud.make(TOPIC).arn} | given | more)
 
 
+def _combined(cloud: Cloud, **more: Any) -> Resource:
+    _alarm(cloud, name="one")
+    return cloud.make(COMPOSITE, alarmName="all", alarmRule="ALARM(one)", **more)
+
+
+def _publish(cloud: Cloud, topic: str, policy: str) -> Resource:
+    return cloud.make("sns/topicPolicy:TopicPolicy", arn=topic, policy=policy)
+
+
 def _grouped_outside(cloud: Cloud) -> None:
     cloud.outside("log_groups", "/app", "made by hand")
     cloud.make(LOGS, name="/app")
@@ -287,6 +359,8 @@ TELEMETRY: list[Row] = [
     ("a comparison that is none", INVALID, lambda c: _alarm(c, comparisonOperator="GreaterThan")),
     ("ninety seconds", INVALID, lambda c: _alarm(c, period=90)),
     ("more than a day", INVALID, lambda c: _alarm(c, period=900, evaluationPeriods=97)),
+    ("no period", INVALID, lambda c: _alarm(c, evaluationPeriods=0)),
+    ("a rule that tells nobody", INVALID, lambda c: _combined(c, alarmActions=["arn:aws:s3:::mine"])),
     ("more points than periods", INVALID, lambda c: _alarm(c, datapointsToAlarm=2)),
     ("what is missing, misspelt", INVALID, lambda c: _alarm(c, treatMissingData="notbreaching")),
     ("telling nobody", INVALID, lambda c: _alarm(c, alarmActions=["arn:aws:sns:us-east-1:123456789012:gone"])),
@@ -305,6 +379,14 @@ TELEMETRY: list[Row] = [
     ("a widget that is none", "InvalidParameterInput", lambda c: _show(c, type="graph")),
     ("a widget of no region", "InvalidParameterInput", lambda c: _show(c, properties={"metrics": []})),
     ("a widget too wide", "InvalidParameterInput", lambda c: _show(c, width=25)),
+    ("a widget of nothing", "InvalidParameterInput", lambda c: _show(c, properties=None)),
+    ("a topic's policy that is none", "InvalidParameter", lambda c: _publish(c, c.make(TOPIC).arn, "{}")),
+    (
+        "a policy of no topic",
+        "NotFound",
+        lambda c: _publish(c, "arn:aws:sns:us-east-1:123456789012:gone", allow("sns:Publish", Principal="*")),
+    ),
+    ("by pigeon", "InvalidParameter", lambda c: _subscribe(c, protocol="pigeon")),
     ("a topic with a slash", "InvalidParameter", lambda c: c.make(TOPIC, name="a/b")),
     ("a topic twice", "TopicAlreadyExists", lambda c: [c.make(TOPIC, name="a") for _ in "ab"]),
     ("mail to no address", "InvalidParameter", lambda c: _subscribe(c, endpoint="me")),
@@ -334,6 +416,10 @@ class Scaled:
         if tracking is not None:
             given["targetTrackingScalingPolicyConfiguration"] = {"targetValue": 10, **tracking}
         return self.cloud.make(SCALING, **given | more)
+
+    def schedule(self, **more: Any) -> Resource:
+        given = {"resourceId": self.resource, "schedule": "rate(1 day)", "scalableTargetAction": {}, **DIMENSION}
+        return self.cloud.make(SCHEDULED, **given | more)
 
     def measured(self, *metrics: dict[str, Any]) -> Resource:
         return self.policy({"customizedMetricSpecification": {"metrics": list(metrics)}})
@@ -365,6 +451,14 @@ SCALES: list[tuple[str, str, Callable[[Scaled], object]]] = [
             **DIMENSION,
         ),
     ),
+    ("a policy for an ARN", REFUSED, lambda s: s.policy(CPU, resourceId=s.env.cluster.arn)),
+    (
+        "a measure without name",
+        REFUSED,
+        lambda s: s.policy({"customizedMetricSpecification": {"namespace": "App", "statistic": "Sum"}}),
+    ),
+    ("a schedule for an ARN", REFUSED, lambda s: s.schedule(resourceId=s.env.cluster.arn)),
+    ("a schedule of no target", "ObjectNotFoundException", lambda s: s.schedule()),
     ("a policy without configuration", REFUSED, lambda s: s.policy(None)),
     ("no measure", REFUSED, lambda s: s.policy({})),
     ("two measures", REFUSED, lambda s: s.policy(CPU | {"customizedMetricSpecification": {"metricName": "a"}})),
@@ -381,21 +475,32 @@ SCALES: list[tuple[str, str, Callable[[Scaled], object]]] = [
         lambda s: s.policy({"predefinedMetricSpecification": {"predefinedMetricType": "CPU"}}),
     ),
     ("requests of nobody", REFUSED, lambda s: s.per_request("app/x/1/targetgroup/y/2")),
-    (
-        "a schedule that is none",
-        REFUSED,
-        lambda s: (
-            s.target(),
-            s.cloud.make(
-                SCHEDULED, schedule="every night", scalableTargetAction={}, resourceId=s.resource, **DIMENSION
-            ),
-        ),
-    ),
+    ("a schedule that is none", REFUSED, lambda s: (s.target(), s.schedule(schedule="every night"))),
 ]
+
+TAGGED: list[tuple[str, str, str, dict[str, str]]] = [
+    (BUCKET, "InvalidTag", "a reserved key", {"aws:name": "x"}),
+    (BUCKET, "InvalidTag", "a key without characters", {"": "x"}),
+    (BUCKET, "InvalidTag", "a key too long", {"k" * 129: "x"}),
+    (BUCKET, "InvalidTag", "a value too long", {"k": "v" * 257}),
+    (BUCKET, "InvalidTag", "a comma in a value", {"k": "a, b"}),
+    (ROLE, "ValidationError", "a bracket in a value", {"k": "(a)"}),
+    (TOPIC, "TagLimitExceeded", "fifty-one", {f"k{number}": "x" for number in range(51)}),
+    ("ec2/vpc:Vpc", "InvalidParameterValue", "a reserved key", {"AWS:name": "x"}),
+]
+NEEDED: dict[str, dict[str, Any]] = {ROLE: {"assumeRolePolicy": trust()}, "ec2/vpc:Vpc": {"cidrBlock": "10.0.0.0/16"}}
+"""To be made at all."""
+
+
+def _tagged(kind: str, tags: dict[str, str], cloud: Cloud) -> Resource:
+    return cloud.make(kind, tags=tags, **NEEDED.get(kind, {}))
+
+
+TAGS: list[Row] = [(f"{what} of {kind}", code, partial(_tagged, kind, tags)) for kind, code, what, tags in TAGGED]
 
 ROWS = [
     (f"{service}: {name}", code, wrong)
-    for service, rows in (("IAM", IAM), ("S3", S3), ("ECR", ECR), ("CloudWatch", TELEMETRY))
+    for service, rows in (("IAM", IAM), ("S3", S3), ("ECR", ECR), ("CloudWatch", TELEMETRY), ("tags", TAGS))
     for name, code, wrong in rows
 ]
 
@@ -428,6 +533,7 @@ def test_what_is_right_is_made(tmp_path: Path) -> None:
     _images(cloud, _newest("tagged", tagPrefixList=["a"]), _newest())
     cloud.make(ATTACHMENT, role=_role(cloud).id, policyArn=EXECUTION)
     _expire(cloud, transitions=[{"days": 40, "storageClass": "GLACIER"}], expiration={"days": 90})
+    _tagged("ec2/vpc:Vpc", {"name": "any (of EC2's), even these"}, cloud)
 
 
 def test_requests_are_counted_for_a_group_behind_a_balancer(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from . import tags
 from .account import Account, Resource, hex_id
 from .images import Registry
 from .refusal import Refused
@@ -83,9 +84,15 @@ class Kind:
     then: Rule | None = None
     """What AWS goes on to do once it was made or changed; may raise StillFailing."""
 
+    @property
+    def service(self) -> str:
+        """Its name in IAM."""
+        return self.actions["create"].partition(":")[0]
+
     def check(self, inputs: Inputs) -> None:
         if self.named:
             self.named.check(inputs)
+        tags.check(self.service, inputs.get("tags"))
         for check in self.checks:
             check(inputs)
 

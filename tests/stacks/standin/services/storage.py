@@ -43,13 +43,10 @@ def _free(call: Call) -> None:
 
 
 def _empty(call: Call) -> None:
+    """Objects go with it only if that was asked for."""
     assert call.before is not None
     if call.account.made_outside("objects", call.before.id) and not call.before["forceDestroy"]:
         raise Refused("BucketNotEmpty", f"The bucket you tried to delete is not empty: {call.before.id}")
-
-
-def _forget_objects(call: Call) -> None:
-    assert call.before is not None
     call.account.outside.get("objects", {}).pop(call.before.id, None)
 
 
@@ -183,7 +180,7 @@ KINDS = (
         named=Named("bucket", 63, r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "InvalidBucketName"),
         checks=(_name,),
         rules=(_free,),
-        leaving=(_empty, _forget_objects),
+        leaving=(_empty,),
     ),
     _setting(POLICY, "BucketPolicy", rules=(_own_resources,)),
     _setting(PUBLIC_ACCESS, "BucketPublicAccessBlock"),
