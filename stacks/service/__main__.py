@@ -91,6 +91,10 @@ sources = pulumi.Output.all(alb.arn_suffix, traffic.target_group.arn_suffix, clu
     lambda parts: Sources(container.metrics_namespace(config), *parts)
 )
 alarms = Alarms("alarms", AlarmsArgs(name=config.named(), place=place, sources=sources, email=config.alarm_email))
+if config.protected and not config.alarm_email:
+    pulumi.log.warn(
+        "NOBODY IS TOLD OF ALARMS: set transcriber:alarm_email, or subscribe to the topic of alarm_topic_arn."
+    )
 aws.cloudwatch.Dashboard(
     "dashboard",
     dashboard_name=config.named(),

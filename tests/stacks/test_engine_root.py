@@ -232,6 +232,8 @@ def test_a_kill_is_healed_by_the_commands_that_the_documentation_names(
     process.communicate(timeout=60)
     engine, work = empty.deployed.engine, empty.deployed.root
     assert (len(engine.locks()), len(empty.deployed.account().of(VPC))) == (2, 1)
+    states = [engine.state(project, "dev") for project in ("transcriber", "transcriber-network")]
+    assert [len(state["pending_operations"]) for state in states] == [1, 1]
     assert "pulumi cancel" in empty.do("up", "--target", "**network", succeeds=False).output
     with engine.ledger.open() as account:
         account.resources.clear()
@@ -240,7 +242,10 @@ def test_a_kill_is_healed_by_the_commands_that_the_documentation_names(
         engine.run("refresh", "--skip-preview", "--clear-pending-creates", "-s", "dev", work=folder)
     empty.do("up", "--target", "**network")
     assert (engine.locks(), len(empty.deployed.account().of(VPC)), empty.made()) == ([], 1, ["network"])
-    printed("SIGKILL of the root and all below it: 2 locks, 1 VPC that no state knows; the documented commands heal")
+    printed(
+        "SIGKILL of the root and all below it: 2 locks, 2 pending operations, 1 VPC that no state knows; "
+        "the documented commands heal"
+    )
 
 
 def _below(process: int) -> list[int]:

@@ -329,6 +329,13 @@ def test_programs_are_recorded_with_their_inputs() -> None:
     assert all(isinstance(each.inputs, dict) for one in program.values() for each in one.resources)
 
 
+def test_numbers_of_rules_are_documented() -> None:
+    text = " ".join((ROOT / "docs/infrastructure.md").read_text().split())
+    types = {kind for rule in (*RULES, *STACK_RULES) for kind in rule.kinds}
+    assert f"There are {len(RULES)} rules about a resource, {len(STACK_RULES)} about what stands beside what" in text
+    assert f"{len(types)} types have rules, {len(WITHOUT_RULE)} have none" in text
+
+
 def test_what_is_accepted_is_documented_with_its_reason() -> None:
     text = (ROOT / "docs/infrastructure.md").read_text()
     assert re.findall(r"^\| `(CKV\w+)` \| (.*) \|$", text, re.MULTILINE) == list(ACCEPTED.items())

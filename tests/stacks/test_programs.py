@@ -1,5 +1,6 @@
 """All five programs as they are committed, each given what the others export."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import fields
 from functools import cache
@@ -9,7 +10,8 @@ import pytest
 
 from stacks import contract
 from stacks.contract import Stack
-from tests.stacks.recording import Program, run, run_all, settings_of
+from tests.stacks.deployed import RESOURCES
+from tests.stacks.recording import ROOT, Program, run, run_all, settings_of
 
 KINDS = {
     contract.NetworkOutputs,
@@ -31,6 +33,12 @@ def test_each_exports_what_the_contract_says(environment: str) -> None:
         outputs = programs(environment)[kind.stack].outputs
         assert set(outputs) == {field.name for field in fields(kind)}
         assert None not in outputs.values()
+
+
+def test_the_page_has_how_many_resources_each_stack_makes() -> None:
+    text = (ROOT / "docs/infrastructure.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (\d+) \|", text, re.MULTILINE)
+    assert {name: int(count) for name, count in rows} == RESOURCES
 
 
 @pytest.mark.parametrize("stack", [Stack.ALB, Stack.SERVICE])

@@ -138,6 +138,30 @@ def test_service_is_told_where_it_is() -> None:
     assert committed("prod").outputs["websocket_url"] == "wss://transcriber.example.com/ws"
 
 
+def _waits_for(program: Program, kind: str) -> set[str]:
+    """What its resource of a type is made behind, by type and name."""
+    urns = program.one(kind).options.dependencies
+    return {f"{urn.split('::')[2].rpartition('$')[2]} {urn.rpartition('::')[2]}" for urn in urns}
+
+
+def test_a_task_is_defined_behind_what_its_roles_may() -> None:
+    permission = "aws:iam/rolePolicy:RolePolicy transcriber-dev"
+    assert _waits_for(committed("dev"), "aws:ecs/taskDefinition:TaskDefinition") >= {
+        f"{permission}-execution",
+        f"{permission}-task",
+    }
+
+
+def test_tasks_are_started_behind_what_leads_to_them() -> None:
+    assert _waits_for(committed("dev"), "aws:ecs/service:Service") >= {
+        "aws:lb/listenerRule:ListenerRule service",
+        "aws:lb/listenerRule:ListenerRule metrics",
+        "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule tasks-from-alb",
+        "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule alb-to-tasks",
+        "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule tasks-to-https",
+    }
+
+
 # Secrets
 
 
@@ -242,7 +266,9 @@ def test_metrics_are_hidden_before_the_service_is_reached() -> None:
 @pytest.mark.parametrize("environment", ["dev", "prod"])
 def test_times_of_a_deployment_fit(environment: str) -> None:
     program = committed(environment)
-    delay = program.one("aws:lb/targetGroup:TargetGroup").inputs["deregistrationDelay"]
+    targets = program.one("aws:lb/targetGroup:TargetGroup").inputs
+    assert targets["loadBalancingAlgorithmType"] == "least_outstanding_requests", "sessions differ in length"
+    delay = targets["deregistrationDelay"]
     longest = next(
         int(each["value"]) for each in the_container(program)["environment"] if each["name"] == "MAX_SESSION_SECONDS"
     )
@@ -259,6 +285,7 @@ def test_service_rolls_back_and_keeps_what_scaling_decided() -> None:
     assert made.inputs["deploymentCircuitBreaker"] == {"enable": True, "rollback": True}
     assert made.inputs["waitForSteadyState"] is True
     assert made.inputs["availabilityZoneRebalancing"] == "DISABLED"
+    assert made.inputs["propagateTags"] == "SERVICE", "a bill tells tasks of one environment from those of another"
     assert list(made.options.ignoreChanges) == ["desiredCount"]
     assert "triggers" not in made.inputs
     assert service(redeploy="again-1").one("aws:ecs/service:Service").inputs["triggers"] == {"redeploy": "again-1"}
@@ -292,6 +319,8 @@ def test_scaling_is_by_sessions_and_by_cpu() -> None:
     }
     predefined = policies["cpu"]["predefinedMetricSpecification"]["predefinedMetricType"]
     assert predefined == "ECSServiceAverageCPUUtilization"
+    waits = [(policy["scaleOutCooldown"], policy["scaleInCooldown"]) for policy in policies.values()]
+    assert all(longer >= 10 * shorter for shorter, longer in waits), "a task goes slowly"
 
 
 # What is kept
@@ -332,6 +361,11 @@ def test_alarms_tell_somebody() -> None:
     assert alarms["engine-lag"]["namespace"] == "Transcriber/dev"
     assert "dimensions" not in alarms["engine-lag"] or alarms["engine-lag"]["dimensions"] == {}
     assert alarms["unhealthy"]["dimensions"]["TargetGroup"].startswith("targetgroup/")
+
+
+def test_alarms_that_nobody_is_told_of_are_said_where_people_rely_on_it() -> None:
+    assert any("NOBODY IS TOLD OF ALARMS" in warning for warning in committed("prod").warnings)
+    assert committed("dev").warnings == service("prod", alarm_email="who@example.com").warnings == []
 
 
 def test_dashboard_shows_every_metric_once() -> None:

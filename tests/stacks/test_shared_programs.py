@@ -8,6 +8,7 @@ import pulumi
 import pytest
 
 from stacks.contract import Stack
+from stacks.timing import IDLE_SECONDS
 from tests.stacks.recording import ACCOUNT, REGION, Program, run, settings_of
 
 VPC = {"vpc_id": "vpc-1", "vpc_cidr": "10.0.0.0/16", "public_subnet_ids": ["a", "b"], "private_subnet_ids": ["c", "d"]}
@@ -137,6 +138,13 @@ def test_with_a_domain_everything_is_over_tls() -> None:
     assert asked == ["example.com"]
 
 
+def test_sockets_are_kept_while_they_are_silent_and_prod_s_balancer_is_kept() -> None:
+    dev, prod = (committed(Stack.ALB, name).one("aws:lb/loadBalancer:LoadBalancer") for name in ("dev", "prod"))
+    assert prod.inputs["idleTimeout"] == IDLE_SECONDS
+    assert (prod.protected, prod.inputs["enableDeletionProtection"]) == (True, True)
+    assert (dev.protected, dev.inputs["enableDeletionProtection"]) == (False, False)
+
+
 def test_its_group_has_no_way_to_any_target() -> None:
     made = committed(Stack.ALB, "prod")
     assert made.all("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule") == []
@@ -166,6 +174,7 @@ def test_cluster_has_fargate_and_spot() -> None:
     made = committed(Stack.CLUSTER, "dev")
     capacity = made.one("aws:ecs/clusterCapacityProviders:ClusterCapacityProviders").inputs
     assert capacity["capacityProviders"] == ["FARGATE", "FARGATE_SPOT"]
+    assert capacity["defaultCapacityProviderStrategies"] == [{"capacityProvider": "FARGATE", "weight": 1}]
     assert made.one("aws:ecs/cluster:Cluster").inputs["name"] == "transcriber-dev"
 
 
