@@ -265,11 +265,15 @@ PULL = ("ecr:GetAuthorizationToken", "ecr:BatchGetImage", "ecr:GetDownloadUrlFor
 LOGS = ("logs:CreateLogStream", "logs:PutLogEvents")
 
 
-def _secret(cloud: Cloud, env: Environment, *, there: bool) -> dict[str, Any]:
+KMS_KEY = "arn:aws:kms:us-east-1:123456789012:key/01234567-89ab-cdef-0123-456789abcdef"
+
+
+def _secret(cloud: Cloud, env: Environment, *may: str, there: bool) -> dict[str, Any]:
+    """`may` is what the execution role is allowed besides pulling and writing logs."""
     arn = "arn:aws:ssm:us-east-1:123456789012:parameter/app/key"
     if there:
-        cloud.outside("parameters", "/app/key", {"type": "SecureString", "value": "x"})
-        _permissions(cloud, env, *PULL, *LOGS)
+        cloud.outside("parameters", "/app/key", {"type": "SecureString", "value": "x", "key": KMS_KEY})
+        _permissions(cloud, env, *PULL, *LOGS, *may)
     return {"taskDefinition": _contain(cloud, env, secrets=[{"name": "KEY", "valueFrom": arn}]).arn}
 
 
@@ -319,6 +323,11 @@ STOPS: list[tuple[str, str, Breaks]] = [
     ("no log group", "log group does not exist", lambda c, e: _without(c, "cloudwatch/logGroup:LogGroup")),
     ("a secret that is not there", "invalid parameters: /app/key", lambda c, e: _secret(c, e, there=False)),
     ("no permission to read a secret", "ssm:GetParameters", lambda c, e: _secret(c, e, there=True)),
+    (
+        "no permission to decrypt a secret",
+        f"kms:Decrypt on {KMS_KEY}",
+        lambda c, e: _secret(c, e, "ssm:GetParameters", there=True),
+    ),
     ("a role for somebody else", "unable to assume the role", _untrusted),
     ("a role for another account", "unable to assume the role", _other_account),
     (

@@ -104,10 +104,14 @@ def _starting(account: Account, definition: Resource, container: dict[str, Any])
     for secret in container.get("secrets") or []:
         arn = secret["valueFrom"]
         name = arn.split(":parameter", 1)[-1] if ":parameter" in arn else arn
-        if not account.made_outside("parameters", name):
+        parameter = account.made_outside("parameters", name)
+        if not parameter:
             yield f"{failed}unable to pull secrets or registry auth: invalid parameters: {name}"
-        elif not _execution_may(account, definition, "ssm:GetParameters", account.arn("ssm", f"parameter{name}")):
+            continue
+        if not _execution_may(account, definition, "ssm:GetParameters", account.arn("ssm", f"parameter{name}")):
             yield f"{failed}unable to pull secrets or registry auth: AccessDeniedException: ssm:GetParameters on {name}"
+        if (key := parameter.get("key")) and not _execution_may(account, definition, "kms:Decrypt", key):
+            yield f"{failed}unable to pull secrets or registry auth: AccessDeniedException: kms:Decrypt on {key}"
     options = (container.get("logConfiguration") or {}).get("options") or {}
     if group := options.get("awslogs-group"):
         if not telemetry.log_group_of(account, group):
