@@ -8,13 +8,21 @@ import yaml
 from stacks.config import Config, own, parse
 
 
+class NoSuchEnvironment(FileNotFoundError):
+    """The message has those that there are."""
+
+
 def settings_of(root: Path, environment: str) -> dict[str, Any]:
     """All of the file.
 
     Raises:
-        FileNotFoundError: there is no such environment.
+        NoSuchEnvironment: it has no file.
     """
-    return cast("dict[str, Any]", yaml.safe_load((root / f"Pulumi.{environment}.yaml").read_text()))
+    file = root / f"Pulumi.{environment}.yaml"
+    if not file.is_file():
+        there = sorted(path.name.split(".")[1] for path in root.glob("Pulumi.?*.yaml"))
+        raise NoSuchEnvironment(f"there is no {file.name}; environments are {', '.join(there)}")
+    return cast("dict[str, Any]", yaml.safe_load(file.read_text()))
 
 
 def config_of(root: Path, environment: str) -> Config:

@@ -146,8 +146,13 @@ class Nested:
         return plan
 
     def _failed(self, what: str, plan: Plan, error: auto.CommandError) -> Failed:
-        said = plan.errors or [line for line in str(error).splitlines() if line.lstrip().startswith("error:")]
-        return Failed(f"{self.stack}: {what} failed:\n" + "\n".join(said or [str(error)]))
+        return Failed(f"{self.stack}: {what} failed:\n" + "\n".join(plan.errors or errors_of(error)))
+
+
+def errors_of(error: auto.CommandError) -> list[str]:
+    """What Pulumi's CLI says is wrong, or all that it says."""
+    said = str(error)
+    return [line.strip() for line in said.splitlines() if line.lstrip().startswith("error:")] or [said]
 
 
 def _workspace(root: Path, stack: Stack, environment: str, variables: dict[str, str] | None = None) -> Workspace:

@@ -13,9 +13,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from stacks.contract import Stack
 from stacks.ecr.lifecycle import PROMOTED
+from stacks.environment import command
 from stacks.environment.files import settings_of
 from stacks.environment.nested import Nested
 
+NAME = "promote"
 ROOT = Path(__file__).resolve().parents[2]
 DIGITS = 16
 
@@ -62,26 +64,25 @@ def settings(environment: str, digest: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="promote", description=__doc__)
+    parser = argparse.ArgumentParser(prog=NAME, description=__doc__)
     parser.add_argument("environment", help="that runs the image")
     environment = parser.parse_args(arguments).environment
+    return command.ended(NAME, lambda: _promote(environment))
+
+
+def _promote(environment: str) -> int:
     digest = Nested(ROOT, Stack.SERVICE, environment).outputs().get("image_digest")
     repository = Nested(ROOT, Stack.ECR, environment).outputs().get("repository_name")
     if not digest or not repository:
-        return _say(f"{environment} is not deployed")
+        return command.say(NAME, f"{environment} is not deployed")
     region = settings_of(ROOT, environment)["config"]["aws:region"]
     connect = cast("Callable[..., Client]", boto3.client)
     try:
         tag = keep(connect("ecr", region_name=region), repository, digest)
     except (NotThere, BotoCoreError, ClientError) as problem:
-        return _say(str(problem))
+        return command.say(NAME, str(problem))
     sys.stdout.write(f"{repository}:{tag} is kept. To run it elsewhere:\n{settings(environment, digest)}")
     return 0
-
-
-def _say(problem: str) -> int:
-    sys.stderr.write(f"promote: {problem}\n")
-    return 1
 
 
 if __name__ == "__main__":

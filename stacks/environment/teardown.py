@@ -10,10 +10,12 @@ from pulumi import automation as auto
 
 from stacks.config import Config
 from stacks.contract import Stack
+from stacks.environment import command
 from stacks.environment.files import config_of
-from stacks.environment.nested import Failed, Nested
+from stacks.environment.nested import Nested
 from stacks.environment.resource import tell
 
+NAME = "teardown"
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -63,18 +65,19 @@ def take_down(root: Path, environment: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="teardown", description=__doc__)
+    parser = argparse.ArgumentParser(prog=NAME, description=__doc__)
     parser.add_argument("environment")
     environment = parser.parse_args(arguments).environment
+    return command.ended(NAME, lambda: _teardown(environment))
+
+
+def _teardown(environment: str) -> int:
     config = config_of(ROOT, environment)
     if config.protected:
-        return _say(protections(config))
+        return command.say(NAME, protections(config))
     if not confirmed(config, input):
-        return _say("nothing was taken down")
-    try:
-        take_down(ROOT, environment)
-    except Failed as failed:
-        return _say(str(failed))
+        return command.say(NAME, "nothing was taken down")
+    take_down(ROOT, environment)
     if code := _forget(environment):
         return code
     sys.stdout.write("Kept:\n" + "".join(f"  {what}\n" for what in kept(config)))
@@ -86,13 +89,8 @@ def _forget(environment: str) -> int:
     stacks = auto.LocalWorkspace(work_dir=str(ROOT)).list_stacks()
     if environment not in (stack.name.rpartition("/")[2] for stack in stacks):
         return 0
-    command = ["pulumi", "destroy", "--yes", "--skip-preview", "--stack", environment]
-    return subprocess.run(command, cwd=ROOT, check=False).returncode  # noqa: S603
-
-
-def _say(problem: str) -> int:
-    sys.stderr.write(f"teardown: {problem}\n")
-    return 1
+    forget = ["pulumi", "destroy", "--yes", "--skip-preview", "--stack", environment]
+    return subprocess.run(forget, cwd=ROOT, check=False).returncode  # noqa: S603
 
 
 if __name__ == "__main__":

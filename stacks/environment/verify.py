@@ -13,10 +13,11 @@ from botocore.config import Config as BotoConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
 from stacks.contract import Stack
-from stacks.environment import ecs, smoke
+from stacks.environment import command, ecs, smoke
 from stacks.environment.files import settings_of
 from stacks.environment.nested import Nested
 
+NAME = "verify"
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_SECONDS, AGAIN_SECONDS = 120, 5
 """For ECS to end a deployment whose tasks are well."""
@@ -59,20 +60,23 @@ def deployment(ask: Callable[[], list[str]], *, wait_seconds: float, again_secon
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="verify", description=__doc__)
+    parser = argparse.ArgumentParser(prog=NAME, description=__doc__)
     parser.add_argument("environment")
     parser.add_argument(
         "--wait", type=float, default=WAIT_SECONDS, metavar="SECONDS", help="for ECS to end a deployment (%(default)s)"
     )
     given = parser.parse_args(arguments)
-    environment = given.environment
+    return command.ended(NAME, lambda: _verify(given.environment, given.wait))
+
+
+def _verify(environment: str, wait_seconds: float) -> int:
     outputs = Nested(ROOT, Stack.SERVICE, environment).outputs()
     if not outputs:
-        return _say(f"{environment} is not deployed")
-    problems = _wrong(environment, outputs, given.wait)
+        return command.say(NAME, f"{environment} is not deployed")
+    problems = _wrong(environment, outputs, wait_seconds)
     if problems:
         reasons = stopped_reasons(ROOT, environment)
-        return _say("\n".join([*problems, *(f"  stopped: {reason}" for reason in reasons)]))
+        return command.say(NAME, "\n".join([*problems, *(f"  stopped: {reason}" for reason in reasons)]))
     sys.stdout.write(f"{outputs['service_name']} runs {outputs['image_digest']}\n")
     return _smoke(outputs["websocket_url"])
 
@@ -95,14 +99,9 @@ def _smoke(url: str) -> int:
     try:
         share = smoke.heard(url)
     except smoke.Unheard as problem:
-        return _say(str(problem))
+        return command.say(NAME, str(problem))
     sys.stdout.write(f"{url} heard {share:.0%} of the demo's words\n")
     return 0
-
-
-def _say(problem: str) -> int:
-    sys.stderr.write(f"verify: {problem}\n")
-    return 1
 
 
 if __name__ == "__main__":

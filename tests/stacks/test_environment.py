@@ -1,12 +1,14 @@
 """The environment at the root: what a plan says, what is wrong after a deployment, what is asked before a teardown."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+from pulumi import automation as auto
 
+from stacks.config import ConfigError
 from stacks.contract import Stack
-from stacks.environment import ecs, verify
+from stacks.environment import command, ecs, promote, teardown, verify
 from stacks.environment.failure import explained
 from stacks.environment.nested import Failed
 from stacks.environment.plan import Plan, describe, pending
@@ -252,6 +254,40 @@ def test_a_deployment_that_was_taken_back_is_a_failure() -> None:
 def test_root_project_is_where_its_files_are() -> None:
     assert (ROOT / "Pulumi.yaml").is_file()
     assert (ROOT / "__main__.py").is_file()
+
+
+# Commands that can't do their work
+
+
+@pytest.mark.parametrize("run", [teardown.main, verify.main, promote.main])
+def test_a_mistyped_environment_is_told_with_those_that_there_are(
+    run: Callable[[list[str]], int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["typo"]) == 1
+    assert capsys.readouterr().err.endswith(": there is no Pulumi.typo.yaml; environments are dev, prod\n")
+
+
+@pytest.mark.parametrize(
+    ("problem", "told"),
+    [
+        (
+            ConfigError(["task_cpu: is missing", "x: is no setting"]),
+            "transcriber:task_cpu: is missing\ntranscriber:x:",
+        ),
+        (Failed("service: destroy failed:\nBucketNotEmpty"), "service: destroy failed:\nBucketNotEmpty"),
+        (
+            auto.CommandError(auto.CommandResult("", "warning: old\nerror: no passphrase", 255)),
+            "error: no passphrase\n",
+        ),
+        (FileNotFoundError("no pulumi"), "no pulumi"),
+    ],
+)
+def test_what_is_wrong_is_told_in_few_lines(problem: Exception, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def fail() -> int:
+        raise problem
+
+    assert command.ended("verify", fail) == 1
+    assert capsys.readouterr().err.startswith(f"verify: {told}")
 
 
 # The same, over ECS's own API

@@ -54,7 +54,7 @@ def test_image_is_built_and_named_by_digest() -> None:
     image = program.one("docker-build:index:Image")
     assert image.retained, "a rollback takes the resource away, and tasks may run the image"
     assert image.inputs["context"] == {"location": "../.."}
-    assert image.inputs["push"] is True
+    assert (image.inputs["push"], image.inputs["buildOnPreview"]) == (True, False)
     assert image.inputs["platforms"] == ["linux/arm64"]
     assert image.inputs["target"] == "api"
     assert program.outputs["image_digest"] == DIGEST
@@ -345,6 +345,12 @@ def test_recordings_expire_where_it_is_wanted() -> None:
 
     assert ids(committed("dev")) == ["unfinished-uploads", "old-versions", "expire"]
     assert ids(committed("prod")) == ["unfinished-uploads", "old-versions"]
+
+
+def test_what_was_overwritten_can_be_brought_back_for_a_month() -> None:
+    lifecycle = committed("prod").one("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration").inputs
+    (old,) = (rule for rule in lifecycle["rules"] if rule["id"] == "old-versions")
+    assert old["noncurrentVersionExpiration"] == {"noncurrentDays": 30}
 
 
 # What is told
