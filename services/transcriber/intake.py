@@ -69,6 +69,8 @@ class Intake:
         self._decoder_for = decoder_for
         self._room = room
         self._stall_after = stall_after
+        self._file_position: int | None = None
+        """Of a decoder that goes about in what was received, once it does."""
         self._tracks: list[DetectorTrack] = []
         self._losses = Losses()
         self.judged = 0
@@ -78,6 +80,11 @@ class Intake:
     def position_bytes(self) -> int:
         """Bytes of audio read so far."""
         return self._cursor.position
+
+    @property
+    def decoding_bytes(self) -> int:
+        """Where in them the decoder is: a file that is decoded as a whole is read again when all of it is there."""
+        return self._cursor.position if self._file_position is None else self._file_position
 
     @property
     def tracks(self) -> int:
@@ -161,10 +168,16 @@ class Intake:
         damaged = self._losses.over()
         return [damaged] if damaged else []
 
+    def _read_at(self, offset: int, length: int) -> bytes:
+        """What was received, in the decoder's thread."""
+        data = self._spool.read_audio(offset, length)
+        self._file_position = offset + len(data)
+        return data
+
     async def _command(self, command: Command) -> AsyncGenerator[Input, None]:
         if isinstance(command, Started) and self.decoder is None:
             try:
-                self.decoder = self._decoder_for(command.options, self._spool.read_audio)
+                self.decoder = self._decoder_for(command.options, self._read_at)
             except DecodeError as problem:
                 yield Rejected(problem.error)
                 return

@@ -67,7 +67,7 @@ class Standing:
         is the sample where the first utterance without its text begins."""
         judged = self._intake.judged
         done = judged if untold_from is None else min(judged, untold_from)
-        read = self._intake.position_bytes / max(1, self._spool.received_bytes)
+        read = self._intake.decoding_bytes / max(1, self._spool.received_bytes)
         return done / SAMPLE_RATE, read * done / max(1, judged)
 
     @property

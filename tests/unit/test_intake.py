@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.corpus import encoded
 from tests.fakes import LevelDetector
 from tests.stage import RAW, SPEECH, silence, tone, until
 from transcriber.audio.decoder import Block, Decoder, ReadAt, damaged, unsupported
 from transcriber.audio.formats import open_decoder
-from transcriber.audio.pcm import FRAME_SAMPLES, SILENCE_DBFS
+from transcriber.audio.pcm import FRAME_SAMPLES, SAMPLE_RATE, SILENCE_DBFS
 from transcriber.events import (
     Clear,
     Command,
@@ -254,3 +255,15 @@ async def test_the_decoder_is_let_go_of_when_nobody_listens_any_more(scripted: t
     assert await anext(inputs) == Started(Options())
     await inputs.aclose()
     assert decoder.released == 1
+
+
+async def test_a_file_that_is_read_as_a_whole_is_decoded_from_its_beginning_to_its_end(stream: Stream) -> None:
+    file = encoded("m4a", 20.0)
+    stream.put(Started(Options()), file, Ended())
+    shares = [
+        (stream.intake.judged / (20 * SAMPLE_RATE), stream.intake.decoding_bytes / len(file))
+        async for heard in stream.intake.inputs()
+        if isinstance(heard, Probabilities)
+    ]
+    assert stream.intake.position_bytes == len(file)
+    assert all(read == pytest.approx(judged, abs=0.2) for judged, read in shares[:-3])

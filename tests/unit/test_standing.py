@@ -75,3 +75,12 @@ async def test_nobody_waits_for_what_was_sent_faster_than_it_was_spoken() -> Non
     place = standing(received=3 * SECOND, read=SECOND, decoded=16_000)
     assert place.arrived_at(8_000) is None
     assert place.heard_at(8_000) is None
+
+
+async def test_progress_is_counted_where_the_decoder_is_and_not_where_the_stream_ends() -> None:
+    samples = SimpleNamespace(end=40 * 16_000)
+    intake: Any = SimpleNamespace(position_bytes=100, decoding_bytes=40, samples=samples, judged=40 * 16_000)
+    spool: Any = SimpleNamespace(received_bytes=100)
+    place = Standing(intake, spool, recovering=False, patient=True)
+    assert place.progress(None) == (40.0, 0.4)
+    assert place.progress(10 * 16_000) == (10.0, 0.1)
