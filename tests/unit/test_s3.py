@@ -41,6 +41,17 @@ async def test_objects_carry_their_checksum_and_are_encrypted_as_asked(s3: S3Ser
     assert head(s3, bucket, "a")["ChecksumCRC32"]
 
 
+async def test_objects_say_what_they_are(s3: S3Server) -> None:
+    bucket = s3.make_bucket()
+    store = S3Store(s3.client, bucket)
+    await store.put("transcript.txt", b"text")
+    upload = await store.upload("audio.webm")
+    await upload.put_part(1, b"sound")
+    await upload.complete()
+    kinds = [head(s3, bucket, name)["ContentType"] for name in ("transcript.txt", "audio.webm")]
+    assert kinds == ["text/plain; charset=utf-8", "audio/webm"]
+
+
 async def test_a_listing_goes_on_behind_a_thousand(s3: S3Server) -> None:
     bucket = s3.make_bucket()
     store = S3Store(s3.client, bucket)

@@ -19,6 +19,7 @@ from transcriber.endpoints.uploads import FORM, Form, check_kind, name_of, recei
 from transcriber.events import Error, Options
 from transcriber.job import FileJob, Seen
 from transcriber.jobs import JobRefused, Jobs
+from transcriber.storage.media_types import media_type
 from transcriber.wire.fields import FieldError
 
 RETRY_AFTER_SECONDS = 5
@@ -36,13 +37,7 @@ STATUS: Mapping[str, int] = {
 """By code; all others are 400."""
 RETRY_LATER = ("job_not_done", "too_many_jobs", "draining", "storage_full", "store_unavailable")
 
-_FORMATS: Mapping[str, tuple[str, str]] = {
-    "json": ("transcript.json", "application/json"),
-    "txt": ("transcript.txt", "text/plain; charset=utf-8"),
-    "srt": ("transcript.srt", "application/x-subrip; charset=utf-8"),
-    "vtt": ("transcript.vtt", "text/vtt; charset=utf-8"),
-}
-"""Name in the store, and content type."""
+_FORMATS = ("json", "txt", "srt", "vtt")
 
 Handler = Callable[..., Awaitable[Response]]
 
@@ -197,8 +192,9 @@ class _Routes:
         chosen = request.args.get("format", "json")
         if chosen not in _FORMATS:
             raise JobRefused("invalid_field", f"`format` must be one of {', '.join(_FORMATS)}.", "format")
-        name, content_type = _FORMATS[chosen]
-        return Response(await self._jobs().file(job_id, self._caller(), name), content_type=content_type)
+        name = f"transcript.{chosen}"
+        text = await self._jobs().file(job_id, self._caller(), name)
+        return Response(text, content_type=media_type(name))
 
     async def delete(self, job_id: str) -> Response:
         await self._jobs().delete(job_id, self._caller())

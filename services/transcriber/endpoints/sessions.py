@@ -3,7 +3,7 @@
 import functools
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -18,6 +18,7 @@ from transcriber.events import Error
 from transcriber.prices import PRICED_ON
 from transcriber.session_ids import made_at
 from transcriber.sessions import Sessions
+from transcriber.storage.media_types import media_type
 from transcriber.storage.store import Item, NotFound, Store, StoreError
 
 MAX_LISTED = 1000
@@ -26,28 +27,8 @@ _MAX_DAYS = 92
 _PIECE_BYTES = 1 << 20
 _RETRY_AFTER_SECONDS = 5
 
-TRANSCRIPTS: Mapping[str, str] = {
-    "json": "application/json",
-    "txt": "text/plain; charset=utf-8",
-    "srt": "application/x-subrip; charset=utf-8",
-    "vtt": "text/vtt; charset=utf-8",
-}
-"""Content types by format."""
-_AUDIO: Mapping[str, str] = {
-    "wav": "audio/wav",
-    "webm": "audio/webm",
-    "ogg": "audio/ogg",
-    "flac": "audio/flac",
-    "mp3": "audio/mpeg",
-    "aac": "audio/aac",
-    "mp4": "audio/mp4",
-    "m4a": "audio/mp4",
-    "aiff": "audio/aiff",
-    "au": "audio/basic",
-    "amr": "audio/amr",
-    "caf": "audio/x-caf",
-}
-"""Content types by extension; others are bytes."""
+TRANSCRIPTS = ("json", "txt", "srt", "vtt")
+"""Their forms."""
 
 Handler = Callable[..., Awaitable[Response]]
 
@@ -111,7 +92,7 @@ class _Routes:
             text = await kept.read(f"transcript.{form}")
         except NotFound:
             raise _not_kept() from None
-        return Response(text, content_type=TRANSCRIPTS[form], headers={"Cache-Control": "private, no-store"})
+        return Response(text, content_type=media_type(f".{form}"), headers={"Cache-Control": "private, no-store"})
 
     async def audio(self, session_id: str) -> Response:
         """The recording, or a range of it."""
@@ -137,9 +118,8 @@ class _Routes:
         start, length = chosen or (0, item.size)
         if chosen:
             headers["Content-Range"] = f"bytes {start}-{start + length - 1}/{item.size}"
-        kind = _AUDIO.get(name.rpartition(".")[2], "application/octet-stream")
         body = b"" if request.method == "HEAD" else _pieces(kept, name, start, length)
-        response = Response(body, 206 if chosen else 200, headers, content_type=kind)
+        response = Response(body, 206 if chosen else 200, headers, content_type=media_type(name))
         response.content_length = length
         response.timeout = None
         return response

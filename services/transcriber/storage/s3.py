@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from botocore.exceptions import ClientError
 
 from transcriber.storage.keys import RESERVED, check_prefix, parts_of
+from transcriber.storage.media_types import media_type
 from transcriber.storage.s3_client import (
     THREADS,
     Answer,
@@ -76,7 +77,7 @@ class S3Store:
         return f"s3://{self._bucket}/{self._name(key)}"
 
     async def put(self, key: str, data: bytes, *, if_none_match: bool = False, if_match: str | None = None) -> Item:
-        request = {**self._target(self._name(key)), **self._encryption, "ChecksumAlgorithm": CHECKSUM, "Body": data}
+        request = {**self._new(key), "Body": data}
         if if_none_match:
             request["IfNoneMatch"] = "*"
         if if_match is not None:
@@ -129,9 +130,9 @@ class S3Store:
         return self
 
     async def upload(self, key: str) -> S3Upload:
-        target = self._target(self._name(key))
-        begin = partial(self._client.create_multipart_upload, **target, **self._encryption, ChecksumAlgorithm=CHECKSUM)
+        begin = partial(self._client.create_multipart_upload, **self._new(key))
         answer = await self._call(f"{key} was not begun", begin)
+        target = self._target(self._name(key))
         return S3Upload(key, self._client, {**target, "UploadId": answer["UploadId"]}, self._call)
 
     async def resume(self, key: str, upload_id: str, parts: Iterable[Part]) -> S3Upload:
@@ -158,6 +159,11 @@ class S3Store:
 
     def _target(self, name: str) -> dict[str, Any]:
         return {"Bucket": self._bucket, "Key": name}
+
+    def _new(self, key: str) -> dict[str, Any]:
+        """What every object is begun with."""
+        described = {"ContentType": media_type(key), "ChecksumAlgorithm": CHECKSUM}
+        return {**self._target(self._name(key)), **self._encryption, **described}
 
     async def _call(self, failure: str, work: Callable[[], _T]) -> _T:
         def guarded() -> _T:
