@@ -14,7 +14,8 @@ HANG_MS = 1500
 _CHAINED_MS = 500
 """A shorter time in which nothing is shown looks like an error."""
 _LATE_MS = 3000
-"""A cue that comes later than this is cut short, so that the next one is not later still."""
+"""A cue that comes later than this is shown for half as long as reading takes, so that the next one is not later still;
+one that comes twice as late, for a moment."""
 
 _UNWRITABLE = {ord("<"): "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}"} | {
     ord(">"): "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}"
@@ -57,7 +58,8 @@ def cues(spoken: Sequence[Spoken]) -> list[Cue]:
     for at, cue in enumerate(waiting):
         following = waiting[at + 1].start_ms if at + 1 < len(waiting) else None
         start = max(cue.start_ms, shown[-1].end_ms + GAP_MS) if shown else cue.start_ms
-        shown.append(_placed(cue, start, following))
+        waited = start > cue.start_ms and shown[-1].speaker != cue.speaker
+        shown.append(_placed(cue, start, following, waited=waited))
     return shown
 
 
@@ -114,8 +116,9 @@ def _of_one(utterance: Spoken) -> Iterator[Cue]:
         yield Cue(start_ms, end_ms, lines, utterance.speaker, utterance.notice, reading_ms, right_to_left)
 
 
-def _placed(cue: Cue, start: int, following: int | None) -> Cue:
-    """The cue where it can be shown; `following` is where the speech of the next one begins."""
+def _placed(cue: Cue, start: int, following: int | None, *, waited: bool) -> Cue:
+    """The cue where it can be shown; `following` is where the speech of the next one begins, `waited` whether another
+    speaker's had to be read before."""
     end = max(cue.end_ms, min(start + cue.reading_ms, cue.end_ms + HANG_MS))
     if not cue.notice:
         end = min(end, start + MAX_MS)
@@ -123,13 +126,16 @@ def _placed(cue: Cue, start: int, following: int | None) -> Cue:
         latest = following - GAP_MS
         if end > latest or (latest - end < _CHAINED_MS and latest - start <= MAX_MS):
             end = latest
-    return replace(cue, start_ms=start, end_ms=max(end, start + _least_ms(cue, start, following)))
+    overlapped = waited or (following is not None and following < cue.end_ms)
+    least_ms = _readable_ms(cue, start - cue.start_ms) if overlapped and not cue.notice else MIN_MS
+    return replace(cue, start_ms=start, end_ms=max(end, start + least_ms))
 
 
-def _least_ms(cue: Cue, start: int, following: int | None) -> int:
-    """How long a cue is shown even if the next one has to wait: to the end of reading it, where speakers overlap."""
-    overlapped = following is not None and following < cue.end_ms and not cue.notice
-    return cue.reading_ms if overlapped and start - cue.start_ms < _LATE_MS else MIN_MS
+def _readable_ms(cue: Cue, late_ms: int) -> int:
+    """How long a cue is shown where speakers overlap, even if the next one has to wait."""
+    if late_ms < _LATE_MS:
+        return cue.reading_ms
+    return max(MIN_MS, cue.reading_ms // 2) if late_ms < 2 * _LATE_MS else MIN_MS
 
 
 def _direction(text: str) -> str | None:

@@ -95,6 +95,29 @@ def test_overlapping_speakers_are_shown_one_after_the_other() -> None:
     assert made[1].start_ms == made[0].end_ms + GAP_MS
 
 
+def test_who_had_to_wait_for_another_speaker_can_be_read_too() -> None:
+    """Two who begin at once, the longer one in two cues."""
+    long = "He began a confused complaint against the wizard, who had vanished behind the curtain on the left."
+    talk = [
+        Spoken(0.288, 4.736, long, estimate_words(long, [(4608, 75776)]), "Channel 1"),
+        Spoken(0.352, 2.56, "The horizon seems extremely distant.", speaker="Channel 2"),
+    ]
+    made = cues(talk)
+    assert [cue.speaker for cue in made] == ["Channel 1", "Channel 2", "Channel 1"]
+    assert all(cue.end_ms - cue.start_ms >= cue.reading_ms for cue in made)
+
+
+def test_many_at_once_are_shown_ever_shorter_and_late_ones_catch_up() -> None:
+    said = "Each of them says a sentence that takes two seconds to be read."
+    talk = [Spoken(at, at + 1.5, said, speaker=f"Channel {at % 3}") for at in range(30)]
+    made = cues([*talk, Spoken(60.0, 63.0, "All is quiet.", speaker="Channel 1")])
+    shares = [(cue.end_ms - cue.start_ms) / cue.reading_ms for cue in made[:30]]
+    assert shares[0] >= 1
+    assert any(share == pytest.approx(0.5, abs=0.01) for share in shares)
+    assert all(cue.start_ms - 1000 * at < 10_000 for at, cue in enumerate(made[:30]))
+    assert made[-1].start_ms == 60_000
+
+
 def test_a_notice_is_shown_as_long_as_what_is_missing() -> None:
     made = cues([Spoken(1.0, 12.5, "[no text: engine_failed]", notice=True)])
     assert times(made) == [(1000, 12_500)]
