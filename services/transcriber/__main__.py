@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Collection, Coroutine, Generator
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -59,7 +59,7 @@ def _transcribe(arguments: argparse.Namespace) -> int:
         return transcribe.INTERRUPTED
 
 
-def _in_process(at_once: int) -> AbstractAsyncContextManager[Service]:
+def _in_process(at_once: int, begun: Collection[str]) -> AbstractAsyncContextManager[Service]:
     try:
         from transcriber.offline import in_process
     except ImportError as missing:
@@ -67,7 +67,7 @@ def _in_process(at_once: int) -> AbstractAsyncContextManager[Service]:
         raise ConnectionFailed("no_engine", message) from None
     # Standard error is for whoever runs the command.
     logging.getLogger("transcriber").setLevel(logging.ERROR)
-    return in_process(at_once)
+    return in_process(at_once, begun)
 
 
 def _limit_threads() -> None:

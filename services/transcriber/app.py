@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, cast
@@ -80,9 +80,9 @@ class Service:
     """What looks at all of it, now and then."""
 
     @classmethod
-    async def start(cls, settings: Settings, *, noted: bool = True) -> "Service":
-        """Load and connect everything; take up what a process before this one left. `noted`: whether sessions are
-        listed and counted for their owners."""
+    async def start(cls, settings: Settings, *, noted: bool = True, begun: Collection[str] | None = None) -> "Service":
+        """Load and connect everything; take up what a process before this one left: all of it, or of jobs those in
+        `begun`. `noted`: whether sessions are listed and counted for their owners."""
         keys = make_keys(settings)
         engine = await asyncio.to_thread(make_engine, settings)
         description = engine.description
@@ -114,7 +114,7 @@ class Service:
         gate = make_gate(settings, keys, sessions, store, tallies := Tallies(store))
         jobs = make_jobs(settings, sessions, store, gate)
         metrics.read = lambda: replace(_readings(scheduler, detector, sessions, meter), file_jobs=jobs.counts)
-        if found := jobs.recover():
+        if found := jobs.recover(begun):
             log.warning("taking up unfinished jobs", extra={"jobs": found})
         retention = Retention(store, settings.retention_days)
         watchers = _watchers(settings, metrics, gate, sessions, tallies)

@@ -3,7 +3,7 @@ by owner, and carried over a restart."""
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -244,10 +244,10 @@ class Jobs:
         except StoreError:
             raise _store_fails() from None
 
-    def recover(self) -> int:
-        """Take up the jobs that a process before this one left; how many there are."""
+    def recover(self, wanted: Collection[str] | None = None) -> int:
+        """Take up the jobs that a process before this one left, all or those that are `wanted`; how many there are."""
         paths = sorted(self._sessions.root.glob(f"*{JOB_SUFFIX}"))
-        return sum(self._take_up(path) for path in paths)
+        return sum(self._take_up(path) for path in paths if wanted is None or path.stem in wanted)
 
     def _take_up(self, path: Path) -> bool:
         try:

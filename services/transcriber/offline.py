@@ -2,7 +2,9 @@
 
 import contextlib
 import fcntl
-from collections.abc import AsyncGenerator, Generator, Mapping
+import shutil
+import time
+from collections.abc import AsyncGenerator, Collection, Generator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,23 +14,28 @@ from transcriber.client.jobs import Job
 from transcriber.client.ledger import cache_folder
 from transcriber.jobs import JobRefused, Jobs
 from transcriber.settings import Settings, SettingsError
+from transcriber.spool import JOB_SUFFIX
 from transcriber.wire.fields import FieldError
 
+KEPT_DAYS = 7
+"""How long what was interrupted waits for its command."""
 _FOLDERS = 64
 """Commands at the same time, each with files of its own."""
 
 
 @contextlib.asynccontextmanager
-async def in_process(at_once: int) -> AsyncGenerator["OfflineService"]:
-    """Jobs of an engine that the environment's settings choose; what was interrupted before goes on.
+async def in_process(at_once: int, begun: Collection[str] = ()) -> AsyncGenerator["OfflineService"]:
+    """Jobs of an engine that the environment's settings choose. Of what was interrupted before, the jobs in `begun` go
+    on; others wait for the command that asks for them, and not longer than `KEPT_DAYS`.
 
     Raises:
         ConnectionFailed: there is no such engine here.
     """
-    with own_folder(cache_folder() / "offline") as folder:
+    with own_folder(cache_folder() / "offline", begun) as folder:
         try:
-            settings = Settings.from_environment()
-            service = await Service.start(local(settings, folder, at_once), noted=False)
+            settings = local(Settings.from_environment(), folder, at_once)
+            drop_abandoned(settings.spool_root)
+            service = await Service.start(settings, noted=False, begun=begun)
         except SettingsError as wrong:
             raise ConnectionFailed("wrong_settings", "; ".join(wrong.problems)) from None
         except UNUSABLE as problem:
@@ -47,7 +54,7 @@ def local(settings: Settings, folder: Path, at_once: int) -> Settings:
         spool_dir=None,
         s3_bucket="",
         max_running_jobs=at_once,
-        retention_days=0,
+        retention_days=KEPT_DAYS,
         api_keys="",
         api_keys_file=None,
         webhook_url="",
@@ -58,10 +65,11 @@ def local(settings: Settings, folder: Path, at_once: int) -> Settings:
 
 
 @contextlib.contextmanager
-def own_folder(root: Path) -> Generator[Path]:
-    """The first of some folders that no other command works in now. Raises ConnectionFailed."""
-    for number in range(_FOLDERS):
-        folder = root / str(number)
+def own_folder(root: Path, begun: Collection[str] = ()) -> Generator[Path]:
+    """The first of some folders that no other command works in now, those before that have jobs in `begun`. Raises
+    ConnectionFailed."""
+    folders = [root / str(number) for number in range(_FOLDERS)]
+    for folder in sorted(folders, key=lambda folder: not _has(folder, begun)):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with (folder / "lock").open("ab") as lock:
@@ -73,6 +81,19 @@ def own_folder(root: Path) -> Generator[Path]:
         except OSError as problem:
             raise ConnectionFailed("no_cache", f"{folder}: {problem.strerror}") from None
     raise ConnectionFailed("no_cache", f"{_FOLDERS} commands are at work in {root} already")
+
+
+def _has(folder: Path, jobs: Collection[str]) -> bool:
+    return any(next(folder.glob(f"{place}{job}*"), None) for job in jobs for place in ("spool/", "*/*/*/*-"))
+
+
+def drop_abandoned(spool_root: Path) -> None:
+    """Let go of jobs that were interrupted more than `KEPT_DAYS` ago."""
+    since = time.time() - KEPT_DAYS * 24 * 3600
+    for record in spool_root.glob(f"*{JOB_SUFFIX}"):
+        if record.stat().st_mtime < since:
+            shutil.rmtree(record.with_suffix(""), ignore_errors=True)
+            record.unlink()
 
 
 class OfflineService:

@@ -110,6 +110,22 @@ async def test_a_drain_leaves_jobs_to_the_next_process(tmp_path: Path) -> None:
         assert [await ended(again, job.id) for job in (running, waiting)] == ["done", "done"]
 
 
+async def test_only_wanted_jobs_go_on(tmp_path: Path) -> None:
+    async with House(tmp_path) as first, desk(first, running=1) as jobs:
+        first.engine.gate.clear()
+        left, wanted = given(jobs), given(jobs)
+        await until(lambda: first.engine.jobs)
+        await first.sessions.drain(0)
+    async with House(tmp_path) as second, desk(second) as again:
+        assert (second.sessions.recover(), again.recover([wanted.id, "another"])) == (0, 1)
+        assert await ended(again, wanted.id) == "done"
+        assert again.find(left.id, None) is None
+        assert len(second.transcripts()) == 1
+    async with House(tmp_path) as third, desk(third) as at_last:
+        assert at_last.recover() == 1
+        assert await ended(at_last, left.id) == "done"
+
+
 async def test_a_record_that_is_not_stored_is_stored_by_the_next_process(tmp_path: Path) -> None:
     async with House(tmp_path) as first:
         jobs = Jobs(first.sessions, FailingArchive(first.store))

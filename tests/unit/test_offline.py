@@ -1,6 +1,8 @@
 """Jobs without a server."""
 
 import asyncio
+import os
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from tests.stage import SPEECH, House, wav
 from transcriber.client.errors import ConnectionFailed, Refused
 from transcriber.job_archive import JobArchive
 from transcriber.jobs import Jobs
-from transcriber.offline import OfflineService, in_process, local, own_folder
+from transcriber.offline import KEPT_DAYS, OfflineService, drop_abandoned, in_process, local, own_folder
 from transcriber.settings import Settings
 
 AUDIO = wav(SPEECH)
@@ -75,6 +77,29 @@ def test_commands_at_the_same_time_have_folders_of_their_own(tmp_path: Path) -> 
     (tmp_path / "file").write_text("x")
     with pytest.raises(ConnectionFailed), own_folder(tmp_path / "file"):
         pass
+
+
+@pytest.mark.parametrize("place", ["spool/{}.job", "2026/11/25/20261125T101500Z-{}/job.json"])
+def test_a_folder_with_the_jobs_that_were_begun_comes_first(tmp_path: Path, place: str) -> None:
+    job = "01a214cc-bac4-743c-ac79-bc1c192d046f"
+    left = tmp_path / "2" / place.format(job)
+    left.parent.mkdir(parents=True)
+    left.touch()
+    with own_folder(tmp_path, ["another", job]) as folder, own_folder(tmp_path, [job]) as second:
+        assert (folder, second) == (tmp_path / "2", tmp_path / "0")
+
+
+def test_what_nobody_goes_on_with_is_let_go_of(tmp_path: Path) -> None:
+    for name, days in (("old", KEPT_DAYS + 0.1), ("new", KEPT_DAYS - 0.1)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "audio-000000000000000").touch()
+        record = tmp_path / f"{name}.job"
+        record.touch()
+        since = time.time() - days * 24 * 3600
+        os.utime(record, (since, since))
+    drop_abandoned(tmp_path)
+    drop_abandoned(tmp_path / "nowhere")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "new.job"]
 
 
 def test_only_the_engine_is_that_of_the_settings(tmp_path: Path) -> None:

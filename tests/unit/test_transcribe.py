@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -74,6 +74,7 @@ class Command:
         self.folder = folder
         self.service = MemoryService()
         self.at_once = 0
+        self.begun: Collection[str] = ()
         for number, size in enumerate((10, 3 * transcribe.PIECE_BYTES + 5, 1000)):
             (folder / f"{'abc'[number]}.wav").write_bytes(bytes([number]) * size)
 
@@ -82,8 +83,8 @@ class Command:
         transcribe.add_arguments(parser)
 
         @asynccontextmanager
-        async def in_process(at_once: int) -> AsyncIterator[MemoryService]:
-            self.at_once = at_once
+        async def in_process(at_once: int, begun: Collection[str]) -> AsyncIterator[MemoryService]:
+            self.at_once, self.begun = at_once, begun
             yield self.service
 
         return await transcribe.run(parser.parse_args(arguments), in_process)
@@ -191,7 +192,7 @@ async def test_a_service_that_can_not_be_had(command: Command, capsys: pytest.Ca
     transcribe.add_arguments(parser)
 
     @asynccontextmanager
-    async def nothing(at_once: int) -> AsyncIterator[MemoryService]:
+    async def nothing(at_once: int, begun: Collection[str]) -> AsyncIterator[MemoryService]:
         raise ConnectionFailed("no_engine", "There is none.")
         yield command.service
 
@@ -214,9 +215,37 @@ async def test_what_was_interrupted_goes_on_where_it_stopped(
     command.service.held.clear()
     (command.folder / "out" / "a.txt").write_text("seen by somebody")
     assert await command.run(*arguments) == 0
+    assert command.begun == ["job-1"]
     assert len(command.service.audio) == 2, "nothing is sent again"
     assert (command.folder / "out" / "a.txt").read_text() == "seen by somebody"
     assert (command.folder / "out" / "c.txt").read_text() == "1000 bytes\n"
+    assert remembered(command) == []
+
+
+async def test_what_was_done_and_not_printed_when_it_was_interrupted_is_still_there(
+    command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [command.path("a.wav"), command.path("c.wav")]
+    command.service.held = {"a.wav"}
+    first = asyncio.create_task(command.run(*arguments))
+    async with asyncio.timeout(5):
+        while len(command.service.complete) < 2:  # noqa: ASYNC110 - nothing rings
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.05)
+    first.cancel()
+    assert await first == 130
+    assert command.service.forgotten == []
+    command.service.held.clear()
+    assert await command.run(*arguments) == 0
+    assert len(command.service.audio) == 2, "nothing is sent again"
+    assert "1000 bytes" in capsys.readouterr().out
+    assert sorted(command.service.forgotten) == ["job-0", "job-1"]
+
+
+async def test_nothing_stays_of_what_failed(command: Command) -> None:
+    command.service.errors["a.wav"] = ("unsupported_audio", "What is it?")
+    assert await command.run(command.path("a.wav")) == 3
+    assert command.service.forgotten == ["job-0"]
     assert remembered(command) == []
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,8 +49,9 @@ exit codes:
   130  interrupted; the same command again goes on where it stopped
   141  nobody reads the output any more"""
 
-InProcess = Callable[[int], AbstractAsyncContextManager[Service]]
-"""An engine in this process, for so many files at once. Raises TranscriberError where it can't be had."""
+InProcess = Callable[[int, Collection[str]], AbstractAsyncContextManager[Service]]
+"""An engine in this process, for so many files at once, that goes on with these jobs. Raises TranscriberError where it
+can't be had."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -110,7 +111,7 @@ async def _run(arguments: argparse.Namespace, in_process: InProcess, display: Di
     )
     if url:
         return await batch.run(HttpService(url, os.environ.get(API_KEY_VARIABLE)), arguments.jobs)
-    async with in_process(arguments.jobs) as service:
+    async with in_process(arguments.jobs, batch.begun) as service:
         return await batch.run(service, arguments.jobs)
 
 
@@ -132,6 +133,11 @@ class Batch:
     display: Display
     ledger: Ledger = field(default_factory=lambda: Ledger(cache_folder() / "transcribe"))
 
+    @property
+    def begun(self) -> Collection[str]:
+        """Jobs that an interrupted command has left of these files."""
+        return [job for file in self.files if (job := self.ledger.job(file.key)) is not None]
+
     async def run(self, service: Service, at_once: int) -> int:
         """All of them, results in their order; the worst exit code."""
         slots = asyncio.Semaphore(at_once)
@@ -149,6 +155,9 @@ class Batch:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         if max(codes) <= GAPS:
+            # What is printed has no other place: until all of it is, the next command may need it again.
+            for job in self.begun:
+                await service.forget(job)
             for file in self.files:
                 self.ledger.forget(file.key)
         return max(codes)
@@ -165,12 +174,13 @@ class Batch:
                 job = await self._transcribed(file, service)
                 if job.state != "done":
                     self.ledger.forget(file.key)
+                    await service.forget(job.id)
                     raise Refused(0, *(job.error or ("cancelled", "somebody has cancelled it")))
                 result = await service.result(job.id, self.kind)
                 if output:
                     await asyncio.to_thread(replace_file, output, result)
                     self.ledger.done(file.key, output)
-                await service.forget(job.id)
+                    await service.forget(job.id)
             except TranscriberError as failure:
                 self.display.complain(failure.code, f"{file.path}: {failure.message}")
                 return exit_code(failure), None
