@@ -22,7 +22,14 @@ TAILS = {"mp3 file": 0.05, "ogg vorbis": 0.05}
 """Seconds by which the end may differ: the padding of MP3, which is only known in a whole file, is kept; Vorbis ends
 where its last page says, which FFmpeg does not heed."""
 
-MIDDLES = [name for name, recipe in RECIPES.items() if not recipe.at_end and recipe.muxer not in ("aiff", "au")]
+UNFRAMED = {"wav g722", "wav g726", "wav g723.1"}
+"""Those that make sound of any bits in any number."""
+
+MIDDLES = [
+    name
+    for name, recipe in RECIPES.items()
+    if not recipe.at_end and recipe.muxer not in ("aiff", "au") and name not in UNFRAMED
+]
 """Formats in which damage in the middle can be seen, but for those that are whole or nothing."""
 
 UNSEEN = {"webm", "mp3", "mp3 file", "webm file", "matroska vorbis", "mp4 opus fragmented"} | {

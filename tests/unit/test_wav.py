@@ -136,7 +136,7 @@ def test_formats_that_are_understood(header: bytes, form: RawFormat) -> None:
     [
         (fmt(16_000, bits=40), "40-bit PCM"),
         (fmt(16_000, tag=3, bits=16, extensible=True), "16-bit float"),
-        (fmt(16_000, tag=0x11, bits=4), "4-bit IMA ADPCM"),
+        (fmt(16_000, tag=0x83, bits=0), "holds G.729; PCM"),
         (fmt(16_000, tag=0x1234, bits=16), "16-bit format 0x1234"),
         (fmt(999), "999 samples a second"),
         (fmt(192_001), "192001 samples a second"),

@@ -37,7 +37,9 @@ _PCM = frozenset(
     f"pcm_{kind}" for kind in ("s8", "u8", "s16le", "s16be", "s24le", "s24be", "s32le", "s32be", "f32le", "f32be")
 ) | {"pcm_f64be", "pcm_f64le", "pcm_mulaw", "pcm_alaw"}
 _MPEG = frozenset(("aac", "mp3float", "mp3", "mp2", "mp2float", "mp1", "mp1float", "ac3", "eac3"))
-_TELEPHONE = frozenset(("amrnb", "amrwb", "gsm_ms", "adpcm_ms", "adpcm_ima_wav", "adpcm_ima_qt"))
+_TELEPHONE = frozenset(
+    ("amrnb", "amrwb", "gsm_ms", "adpcm_ms", "adpcm_ima_wav", "adpcm_ima_qt", "g722", "g723_1", "g726")
+)
 
 FORMS: Mapping[str, Form] = {
     "wav": Form("wav", _MPEG | _TELEPHONE, probe_bytes=2048),

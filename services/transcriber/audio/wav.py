@@ -37,7 +37,7 @@ _ENCODINGS: dict[tuple[int, int], Encoding] = {
     (7, 8): "mulaw",
 }
 """By format tag and bits per sample."""
-_TAG_NAMES = {1: "PCM", 2: "Microsoft ADPCM", 3: "float", 6: "A-law", 7: "µ-law", 0x11: "IMA ADPCM", 0x31: "GSM"}
+_TAG_NAMES = {1: "PCM", 3: "float", 6: "A-law", 7: "µ-law", 0x22: "TrueSpeech", 0x83: "G.729", 0xFF: "AAC"}
 
 _KNOWN_CHUNKS = frozenset(
     (
@@ -246,8 +246,9 @@ def _parse_format(content: bytes) -> RawFormat:
     # Samples of 12 or 20 bits fill the upper bits of whole bytes.
     encoding = _ENCODINGS.get((tag, -(-bits // 8) * 8))
     if encoding is None:
-        seen = f"{bits}-bit {_TAG_NAMES.get(tag, f'format {tag:#06x}')}"
-        raise unsupported(f"The WAV file holds {seen}; PCM, floats, µ-law and A-law are understood.")
+        size, kind = f"{bits}-bit " if bits else "", _TAG_NAMES.get(tag, f"format {tag:#06x}")
+        known = "PCM, floats, µ-law, A-law, ADPCM, GSM, G.722, G.723.1, G.726 and MP3"
+        raise unsupported(f"The WAV file holds {size}{kind}; {known} are understood.")
     if not SAMPLE_RATES[0] <= sample_rate <= SAMPLE_RATES[1]:
         low, high = SAMPLE_RATES
         raise unsupported(f"The WAV file has {sample_rate} samples a second; {low} to {high} are understood.")
