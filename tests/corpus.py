@@ -66,6 +66,9 @@ RECIPES: Mapping[str, Recipe] = {
     "alac": Recipe("ipod", "alac", 16_000, demuxer="mov", seekable=True, at_end=True),
     "aiff": Recipe("aiff", "pcm_s16be", 16_000, 2, seekable=True),
     "au": Recipe("au", "pcm_s16be", 8_000, seekable=True),
+    "mpegts": Recipe("mpegts", "aac", 44_100, 2),
+    "mpegts mp2": Recipe("mpegts", "mp2", 48_000),
+    "mpegts of a camera": Recipe("mpegts", "ac3", 48_000, 2, options={"mpegts_m2ts_mode": "1"}),
     "wav ima adpcm": Recipe("wav", "adpcm_ima_wav", 8_000, 2, seekable=True),
     "wav ms adpcm": Recipe("wav", "adpcm_ms", 22_050, seekable=True),
     "wav g722": Recipe("wav", "g722", 16_000, seekable=True),
@@ -128,10 +131,10 @@ def _encode(recipe: Recipe, samples: NDArray[np.int16], file: Any) -> None:
 
 
 @cache
-def reference(name: str) -> tuple[NDArray[np.float32], int]:
+def reference(name: str, seconds: float = 1.0) -> tuple[NDArray[np.float32], int]:
     """What FFmpeg decodes of the whole file, shape (channels, samples), and its rate."""
     recipe = RECIPES[name]
-    return decode_whole(encoded(name), recipe.demuxer or recipe.muxer)
+    return decode_whole(encoded(name, seconds), recipe.demuxer or recipe.muxer)
 
 
 def decode_whole(stream: bytes, demuxer: str) -> tuple[NDArray[np.float32], int]:

@@ -39,8 +39,8 @@ UNSEEN = {"webm", "mp3", "mp3 file", "webm file", "matroska vorbis", "mp4 opus f
 """Those whose codecs or containers make sound of any bits, when no byte is missing."""
 
 
-def expected(name: str) -> NDArray[np.float64]:
-    samples, rate = reference(name)
+def expected(name: str, seconds: float = 1.0) -> NDArray[np.float64]:
+    samples, rate = reference(name, seconds)
     mono = samples.mean(axis=0, dtype=np.float64)
     return mono if rate == 16_000 else soxr.resample(mono, rate, 16_000, "HQ")
 
@@ -131,7 +131,9 @@ async def test_damage_is_told_and_what_can_be_decoded_is(name: str, how: str) ->
     stream = damaged(encoded(name, 4.0), how, 3)
     samples, lost = await decoded(opened(stream), cut(stream, 1000))
     assert samples.shape[1] >= 1.0 * 16_000
-    assert lost or (how == "flipped" and name in UNSEEN)
+    # What stands between packets of a fixed size is passed over, and nothing is missing.
+    whole = RECIPES[name].muxer == "mpegts" and samples.shape[1] == len(expected(name, 4.0))
+    assert lost or whole or (how == "flipped" and name in UNSEEN)
 
 
 @pytest.mark.parametrize("name", ["webm", "ogg opus", "ogg opus stereo", "flac", "mp3", "aac"])
@@ -179,6 +181,7 @@ MAGICS = {
     "aiff": b"FORM\x00\x00\xff\xffAIFFCOMM",
     "au": b".snd\x00\x00\x00\x18\xff\xff\xff\xff\x00\x00\x00\x03",
     "amr": b"#!AMR\n",
+    "mpegts": bytes.fromhex("47400010") + b"\x00\x00\xb0\x0d\x00\x01\xc1\x00\x00",
     "caf": b"caff\x00\x01\x00\x00desc",
     "avi": b"RIFF\xff\xff\x00\x00AVI LIST",
     "asf": bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c"),

@@ -19,6 +19,7 @@ HEADS = {
     "amr": b"#!AMR\n" + bytes(10),
     "au": b".snd" + bytes(10),
     "aac": bytes.fromhex("fff15080") + bytes(8),
+    "mpegts": bytes.fromhex("474011100042f0250001c100"),
     "avi": b"RIFF\x24\x00\x00\x00AVI LIST",
     "asf": bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c"),
 }
@@ -50,6 +51,8 @@ def test_mp3_is_known_without_tags(head: str) -> None:
         bytes.fromhex("fffb9c64") + bytes(8),  # no such sample rate
         bytes.fromhex("ffeb9064") + bytes(8),  # no such version
         bytes.fromhex("fff17480") + bytes(8),  # AAC of no such sample rate
+        b"GIF89a" + bytes(6),
+        b"Good morning",
         b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd",
         b"ffconcat version 1.0\nfile '/etc/passwd'",
         bytes(12),
@@ -89,6 +92,8 @@ EXTENSIONS = {
     "aiff": "aiff",
     "au": "au",
     "caf": "caf",
+    "mpegts": "ts",
+    "mpegts of a camera": "ts",
     "avi": "avi",
     "asf": "wma",
 }

@@ -56,6 +56,7 @@ CONTAINERS: Mapping[str, Callable[[Surroundings], Decoder]] = {
     "aiff": _as_it_comes("aiff"),
     "au": _as_it_comes("au"),
     "amr": _as_it_comes("amr"),
+    "mpegts": _as_it_comes("mpegts"),
     "caf": _at_the_end("caf"),
     "avi": _at_the_end("avi"),
     "asf": _at_the_end("asf"),

@@ -50,6 +50,7 @@ FORMS: Mapping[str, Form] = {
     "aiff": Form("aiff", _PCM, probe_bytes=2048),
     "au": Form("au", _PCM, probe_bytes=2048),
     "amr": Form("amr", frozenset(("amrnb", "amrwb")), probe_bytes=2048),
+    "mpegts": Form("mpegts", _MPEG | {"aac_latm", "opus"}, gap_seconds=0.1, probe_bytes=8192),
     "caf": Form("caf", _PCM | _MPEG | _TELEPHONE | {"alac", "opus", "flac"}),
     "avi": Form("avi", _MPEG | _PCM | _TELEPHONE | {"wmav1", "wmav2", "vorbis"}),
     "asf": Form("asf", _MPEG | _PCM | {"wmav1", "wmav2", "wmavoice", "wmapro"}),
@@ -188,7 +189,7 @@ class _Decoding:
                     errors = 0
                     yield packet
                 return
-            except _FAILURES:
+            except (*_FAILURES, IndexError):  # The last is of a stream that shows up behind the head.
                 errors += 1
                 yield None
 

@@ -21,13 +21,16 @@ _MAGICS: tuple[tuple[str, tuple[tuple[int, bytes], ...]], ...] = (
     ("amr", ((0, b"#!AMR"),)),
     ("au", ((0, b".snd"),)),
     ("avi", ((0, b"RIFF"), (8, b"AVI "))),
+    *(("mpegts", ((at, b"\x47\x40" + table),)) for at in (0, 4) for table in (b"\x00", b"\x11")),
     ("asf", ((0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),)),
 )
-"""Name, and the bytes that stand at each offset."""
+"""Name, and the bytes that stand at each offset. Transport streams begin with one of their tables, in cameras' files
+behind a time of four bytes."""
 
 _TAG_HEADER_BYTES = 10
 
 _BRANDS: Mapping[bytes, str] = {b"M4A ": "m4a", b"M4B ": "m4a", b"qt  ": "mov", b"3gp4": "3gp", b"3gp5": "3gp"}
+_EXTENSIONS: Mapping[str, str] = {"asf": "wma", "mpegts": "ts"}
 
 
 def sniff(head: bytes) -> str | None:
@@ -62,11 +65,9 @@ def extension_of(head: bytes) -> str:
         return "mkv"
     if name == "mp4":
         return _BRANDS.get(head[position + 8 : position + 12], "mp4")
-    if name == "asf":
-        return "wma"
-    if name in (None, UNKNOWN):
+    if name is None or name == UNKNOWN:
         return "mp3" if position else "bin"
-    return name
+    return _EXTENSIONS.get(name, name)
 
 
 def _is_mpeg_frame(head: bytes) -> bool:

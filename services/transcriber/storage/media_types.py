@@ -24,6 +24,7 @@ MEDIA_TYPES: Mapping[str, str] = {
     "au": "audio/basic",
     "amr": "audio/amr",
     "caf": "audio/x-caf",
+    "ts": "video/mp2t",
     "avi": "video/x-msvideo",
     "wma": "audio/x-ms-wma",
 }
