@@ -39,12 +39,16 @@ bootstrap: .venv/.local-stamp ## Prepare an AWS account for REPO=OWNER/REPO: sta
 rights: .venv/.local-stamp ## Print how many actions each role of `make bootstrap` may take, and where
 	@$(BIN)/python -m bootstrap.count
 
+# Pulumi would make a stack and a file of a slip.
+Pulumi.%.yaml:
+	$(error there is no $@; ENV is one of $(sort $(patsubst Pulumi.%.yaml,%,$(wildcard Pulumi.?*.yaml))))
+
 .PHONY: preview
-preview: .venv-stacks/.stamp ## Say what `make up` would change in ENV; changes nothing
+preview: Pulumi.$(ENV).yaml .venv-stacks/.stamp ## Say what `make up` would change in ENV; changes nothing
 	pulumi preview --stack $(ENV) $(ARGS)
 
 .PHONY: up
-up: .venv-stacks/.stamp ## Bring ENV up on AWS, then see that it runs what was built, and transcribes; ARGS=--yes asks nothing
+up: Pulumi.$(ENV).yaml .venv-stacks/.stamp ## Bring ENV up on AWS, then see that it runs what was built, and transcribes; ARGS=--yes asks nothing
 	pulumi stack select --create $(ENV) $(if $(PULUMI_SECRETS_PROVIDER),--secrets-provider '$(PULUMI_SECRETS_PROVIDER)')
 	pulumi up --stack $(ENV) $(ARGS)
 	$(STACKS_BIN)/python -m stacks.environment.verify $(ENV)

@@ -275,6 +275,15 @@ def test_help_lists_every_target() -> None:
     assert set(re.findall(r"^  make ([a-z-]+) ", listed, re.MULTILINE)) == public
 
 
+@pytest.mark.parametrize("target", ["preview", "up"])
+def test_a_mistyped_environment_is_refused_before_pulumi_makes_its_stack(target: str) -> None:
+    command = ["make", "--silent", target, "ENV=typo"]
+    refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert refused.returncode == 2
+    assert "there is no Pulumi.typo.yaml; ENV is one of dev prod." in refused.stderr
+    assert not (ROOT / "Pulumi.typo.yaml").exists()
+
+
 def test_changelog_has_the_version() -> None:
     versions = re.findall(r"^## \[(\d.*?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert versions[0] == transcriber.__version__
