@@ -142,6 +142,21 @@ def test_tracks_have_times_of_their_own() -> None:
     assert left_out(*(timed(number, *pair) for number, pair in enumerate(pairs))) == []
 
 
+def lasting(number: int, ticks: int) -> bytes:
+    """A fragment of one sample."""
+    described = box(b"tfhd", struct.pack(">III", 0x020008, 1, ticks)) + box(b"trun", struct.pack(">II", 0, 1))
+    return box(b"moof", box(b"mfhd", struct.pack(">II", 0, number)) + box(b"traf", described)) + box(b"mdat", bytes(9))
+
+
+@pytest.mark.parametrize(("handler", "lost"), [(b"soun", [1]), (b"vide", [])])
+def test_a_picture_may_stay_but_a_frame_of_sound_is_as_long_as_the_others(handler: bytes, lost: list[int]) -> None:
+    track = box(b"tkhd", struct.pack(">IIII", 0, 0, 0, 1) + bytes(68))
+    moov = box(b"moov", box(b"trak", track + box(b"mdia", box(b"hdlr", bytes(8) + handler))))
+    fragments = [lasting(number, ticks) for number, ticks in enumerate((960, 96_000, 960, 480))]
+    out, _ = passed(box(b"ftyp", b"iso5") + moov + b"".join(fragments))
+    assert [at for at, each in enumerate(fragments) if each not in out] == lost
+
+
 @pytest.mark.parametrize("name", FRAGMENTED)
 async def test_whatever_byte_of_a_description_was_changed_only_its_fragment_is_lost(name: str) -> None:
     stream = encoded(name, 2.0)

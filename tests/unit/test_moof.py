@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.corpus import encoded
-from transcriber.audio.moof import TrackPart, is_whole, parts_of, tracks_of
+from transcriber.audio.moof import TrackPart, is_whole, parts_of, sounds_of, tracks_of
 
 
 def box(kind: bytes, content: bytes = b"") -> bytes:
@@ -29,13 +29,24 @@ def moof(*parts: bytes) -> bytes:
 def test_ffmpeg_describes_its_fragments() -> None:
     stream = encoded("mp4 fragmented")
     head = stream.index(b"moov") - 4
-    assert tracks_of(stream[head : head + int.from_bytes(stream[head : head + 4])]) == {1}
+    moov = stream[head : head + int.from_bytes(stream[head : head + 4])]
+    assert tracks_of(moov) == sounds_of(moov) == {1}
     at = stream.index(b"moof") - 4
     size = int.from_bytes(stream[at : at + 4])
     assert is_whole(stream[at : at + size])
     (part,) = parts_of(stream[at : at + size])
     mdat = int.from_bytes(stream[at + size : at + size + 4])
     assert (part.track, part.time, part.longest_sample, part.data) == (1, 0, 1024, (size + 8, size + mdat))
+
+
+def trak(tkhd: bytes, handler: bytes) -> bytes:
+    return box(b"trak", box(b"tkhd", tkhd) + box(b"mdia", box(b"hdlr", bytes(8) + handler + bytes(12))))
+
+
+def test_sound_is_told_from_pictures() -> None:
+    narrow, wide = struct.pack(">IIII", 0, 0, 0, 7) + bytes(68), struct.pack(">IQQI", 1 << 24, 0, 0, 9) + bytes(72)
+    assert sounds_of(box(b"moov", trak(narrow, b"soun") + trak(wide, b"soun"))) == {7, 9}
+    assert sounds_of(box(b"moov", trak(narrow, b"vide") + box(b"trak"))) == frozenset()
 
 
 def test_durations_and_sizes_are_those_of_the_part_or_of_each_sample() -> None:
@@ -74,4 +85,6 @@ def test_nothing_else_is_raised_whatever_comes(content: bytes) -> None:
     for made in (box(b"moof", content), moof(content), moof(tfhd(1, 0) + box(b"trun", content))):
         is_whole(made)
         parts_of(made)
-    tracks_of(box(b"moov", box(b"mvex", content)))
+    for part in (box(b"mvex", content), box(b"trak", content), trak(content, b"soun")):
+        tracks_of(box(b"moov", part))
+        sounds_of(box(b"moov", part))

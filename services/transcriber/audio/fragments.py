@@ -9,7 +9,7 @@ import re
 import struct
 from collections.abc import Iterator
 
-from transcriber.audio.moof import TrackPart, is_whole, parts_of, tracks_of
+from transcriber.audio.moof import TrackPart, is_whole, parts_of, sounds_of, tracks_of
 
 _BEGINNING = re.compile(rb"(?=....moof....mfhd)", re.DOTALL)
 """Of a fragment: its header comes first in it (ISO 14496-12, 8.8.4). Looks ahead, since what looks like one may overlap
@@ -88,7 +88,8 @@ class Fragments:
         if kind == b"moov" and size <= _MAX_DESCRIPTION_BYTES:
             if len(self._waiting) < size and not ended:
                 return None
-            self._tracks.known = tracks_of(bytes(self._waiting[:size]))
+            moov = bytes(self._waiting[:size])
+            self._tracks = _Tracks(tracks_of(moov), sounds_of(moov))
         if size < 8 or kind not in _KINDS:
             self._plain, self._lost = not self._fragmented, self._fragmented
             return b"", self._lost
@@ -158,9 +159,10 @@ class _Tracks:
     A demuxer drops what comes behind a time that is wrong and far ahead, and stops at a track that it does not know.
     """
 
-    def __init__(self) -> None:
-        self.known: frozenset[int] = frozenset()
-        """Empty: not known."""
+    def __init__(self, known: frozenset[int] = frozenset(), sounds: frozenset[int] = frozenset()) -> None:
+        self._known = known
+        """Empty: it is not said which there are."""
+        self._sounds = sounds
         self._last: dict[int, int] = {}
         self._step: dict[int, int] = {}
         """The longest from one to the next."""
@@ -170,13 +172,14 @@ class _Tracks:
 
     def believe(self, part: TrackPart) -> bool:
         """Whether a fragment may begin and last as it says."""
-        if self.known and part.track not in self.known:
+        if self._known and part.track not in self._known:
             return False
         return self._may_last(part) and (part.time is None or self._may_begin(part.track, part.time))
 
     def _may_last(self, part: TrackPart) -> bool:
         longest = part.longest_sample
-        if longest is None:
+        if longest is None or part.track not in self._sounds:
+            # A picture may stay for as long as nothing moves.
             return True
         if longest > _MOST_LONGER * self._sample.get(part.track, longest):
             return False

@@ -43,6 +43,19 @@ def tracks_of(moov: bytes) -> frozenset[int]:
     return frozenset(int.from_bytes(content[4:8]) for kind, content in _children(extends) if kind == b"trex")
 
 
+def sounds_of(moov: bytes) -> frozenset[int]:
+    """The tracks that are sound."""
+    return frozenset(_sounds(moov))
+
+
+def _sounds(moov: bytes) -> Iterator[int]:
+    for kind, content in _children(moov[8:]):
+        fields = dict(_children(content)) if kind == b"trak" else {}
+        head, handler = fields.get(b"tkhd", b""), dict(_children(fields.get(b"mdia", b""))).get(b"hdlr", b"")
+        if handler[8:12] == b"soun" and len(head) >= 24:
+            yield int.from_bytes(head[20:24] if head[0] else head[12:16])
+
+
 def is_whole(moof: bytes) -> bool:
     """Whether the boxes in it fill it, and the tables in them what they are said to."""
     position = 8
