@@ -118,6 +118,7 @@ class Runner:
         environment = {
             "PATH": f"{self._bin}:{Path(sys.executable).parent}:{os.environ['PATH']}",
             "HOME": str(self._folder),
+            "AWS_EC2_METADATA_DISABLED": "true",
             "GITHUB_OUTPUT": str(self.output),
             "GITHUB_STEP_SUMMARY": str(self.summary),
             "GITHUB_REPOSITORY": "owner/transcriber",
