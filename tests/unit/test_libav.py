@@ -1,6 +1,7 @@
 """What FFmpeg is let do, and what it is not."""
 
 import io
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -12,9 +13,16 @@ from transcriber.audio.tracks import TrackStream
 
 
 class Reader(io.BytesIO):
+    check: Callable[[], None]
+
     @property
     def read_bytes(self) -> int:
         return self.tell()
+
+    def read(self, count: int | None = -1, /) -> bytes:
+        data = super().read(count)
+        self.check()
+        return data
 
 
 class Collector:
@@ -92,3 +100,15 @@ def test_a_frame_of_mp3_whose_checksum_is_wrong_is_missing() -> None:
     damaged = collected(mp3_frame() * 20 + mp3_frame(flipped=True) + mp3_frame() * 19, "mp3")
     assert damaged.problems == ["audio_damaged"]
     assert sound.samples - damaged.samples == pytest.approx(1152 * 16_000 / 44_100, abs=1)
+
+
+NULL_PACKET = b"\x47\x1f\xff\x10" + bytes(184)
+
+
+def test_what_holds_no_audio_is_not_read_to_its_end() -> None:
+    """A transport stream that announces audio, and then fills up."""
+    tables = encoded("mpegts")[: 3 * 188]
+    reader = Reader(tables + NULL_PACKET * ((40 << 20) // 188))
+    with pytest.raises(DecodeError, match="no audio within the first 32 MiB"):
+        decode_container(reader, FORMS["mpegts"], Collector())
+    assert reader.tell() < 33 << 20

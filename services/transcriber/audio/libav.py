@@ -1,7 +1,7 @@
 """What FFmpeg's demuxers may do here: the formats and codecs that are let in, and nothing opened beside the stream."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
@@ -69,6 +69,8 @@ class Source(Protocol):
 
     read_bytes: int
     """How many were read so far."""
+    check: Callable[[], None]
+    """Called behind each read; what it raises ends the decoding."""
 
     def read(self, count: int, /) -> bytes: ...
 
@@ -122,6 +124,8 @@ def _refuse(*_: Any) -> NoReturn:
 class _Decoding:
     def __init__(self, source: Source, form: Form, sink: Sink) -> None:
         self._source = source
+        # Behind reads, too: what never becomes audio costs as well.
+        source.check = self._check_cost
         self._form = form
         self._sink = sink
         self._seconds = 0.0
@@ -198,6 +202,9 @@ class _Decoding:
         self._seconds += frame.samples / frame.sample_rate
         if self._sink.stream.held_seconds >= _GATHER_SECONDS:
             self._sink.hand_over()
+        self._check_cost()
+
+    def _check_cost(self) -> None:
         check_cost(self._source.read_bytes, self._seconds, time.thread_time() - self._cpu_began)
 
     def _lose(self, seconds: float) -> None:

@@ -158,6 +158,7 @@ class _Stream:
 
     def __init__(self, pipe: Pipe, hand_over: Callable[[], None]) -> None:
         self.read_bytes = 0
+        self.check: Callable[[], None] = lambda: None
         self._pipe = pipe
         self._hand_over = hand_over
 
@@ -166,6 +167,7 @@ class _Stream:
             self._hand_over()
         data = self._pipe.read(count)
         self.read_bytes += len(data)
+        self.check()
         return data
 
 
@@ -174,6 +176,7 @@ class _File:
 
     def __init__(self, pipe: Pipe, read_at: ReadAt, size: int) -> None:
         self.read_bytes = 0
+        self.check: Callable[[], None] = lambda: None
         self._pipe = pipe
         self._read_at = read_at
         self._size = size
@@ -185,6 +188,7 @@ class _File:
         data = self._read_at(self._position, min(count, max(0, self._size - self._position)))
         self._position += len(data)
         self.read_bytes += len(data)
+        self.check()
         return data
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
