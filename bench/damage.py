@@ -9,7 +9,6 @@ those of the undamaged stream in the same format, so that a codec's own loss doe
 
 import argparse
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,7 +101,7 @@ def main() -> None:
     parser = _command.options(__doc__)
     parser.add_argument("--seconds", type=float, default=30.0, help="of speech (%(default)s)")
     parser.add_argument("--seed", type=int, default=41, help="of joining and damage (%(default)s)")
-    parser.add_argument("--formats", type=_names, metavar="A,B", help="only these")
+    parser.add_argument("--format", action="append", dest="formats", choices=RECIPES, metavar="NAME", help="only these")
     arguments = parser.parse_args()
     joining = conversation_of(_command.clips_for(arguments), arguments.seconds, arguments.seed)
     table = asyncio.run(rows(arguments, joining.audio.astype(np.int16)))
@@ -114,10 +113,6 @@ def main() -> None:
         "words kept: against the undamaged stream in the same format; a word too many counts as one lost",
     ]
     _command.report(table, notes, as_json=arguments.json)
-
-
-def _names(text: str) -> Sequence[str]:
-    return text.split(",")
 
 
 if __name__ == "__main__":

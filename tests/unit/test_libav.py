@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.corpus import encoded, flac_silence
+from tests.corpus import damaged, encoded, flac_silence
 from transcriber.audio.decoder import DecodeError
 from transcriber.audio.libav import FORMS, decode_container
 from transcriber.audio.tracks import TrackStream
@@ -33,6 +33,7 @@ class Collector:
         self.samples = 0
         self.largest = 0
         self.problems: list[str] = []
+        self.missing_seconds = 0.0
 
     def hand_over(self) -> None:
         for block in self.stream.take():
@@ -41,6 +42,7 @@ class Collector:
 
     def tell(self, problem: DecodeError) -> None:
         self.problems.append(problem.error.code)
+        self.missing_seconds += problem.missing_seconds or 0.0
 
 
 def collected(stream: bytes, name: str) -> Collector:
@@ -97,9 +99,17 @@ def mp3_frame(*, flipped: bool = False) -> bytes:
 def test_a_frame_of_mp3_whose_checksum_is_wrong_is_missing() -> None:
     sound = collected(mp3_frame() * 40, "mp3")
     assert sound.problems == []
-    damaged = collected(mp3_frame() * 20 + mp3_frame(flipped=True) + mp3_frame() * 19, "mp3")
-    assert damaged.problems == ["audio_damaged"]
-    assert sound.samples - damaged.samples == pytest.approx(1152 * 16_000 / 44_100, abs=1)
+    hurt = collected(mp3_frame() * 20 + mp3_frame(flipped=True) + mp3_frame() * 19, "mp3")
+    assert hurt.problems == ["audio_damaged"]
+    assert sound.samples - hurt.samples == pytest.approx(1152 * 16_000 / 44_100, abs=1)
+
+
+@pytest.mark.parametrize("how", ["removed", "inserted"])
+def test_how_much_is_lost_up_to_the_end_is_told_where_the_file_says_how_long_it_is(how: str) -> None:
+    sink = collected(damaged(encoded("m4a, index first", 8.0), how, 41), "mp4")
+    assert sink.problems[-1] == "audio_damaged"
+    assert sink.samples < 5 * 16_000
+    assert sink.samples / 16_000 + sink.missing_seconds == pytest.approx(8.0, abs=0.1)
 
 
 NULL_PACKET = b"\x47\x1f\xff\x10" + bytes(184)

@@ -165,7 +165,13 @@ class _Decoding:
                 self._place(frame)
                 self._add(frame)
         if self._lost:
-            self._lose(0.0)
+            self._lose(self._missing_at_end(stream))
+
+    def _missing_at_end(self, stream: AudioStream) -> float:
+        """Of what the container said that there is."""
+        if self._form.gap_seconds is None or not stream.duration or stream.time_base is None:
+            return self._missing
+        return self._timeline.gap(float(((stream.start_time or 0) + stream.duration) * stream.time_base), _ROUNDED)
 
     def _decoded(self, packet: Any) -> list[AudioFrame]:
         try:
