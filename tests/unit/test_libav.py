@@ -115,6 +115,13 @@ def test_how_much_is_lost_up_to_the_end_is_told_where_the_file_says_how_long_it_
 NULL_PACKET = b"\x47\x1f\xff\x10" + bytes(184)
 
 
+def test_a_recording_that_was_cut_off_is_told_what_it_lacks() -> None:
+    with pytest.raises(DecodeError, match="moov"):
+        collected(encoded("m4a", 4.0)[:-4000], "mp4")
+    with pytest.raises(DecodeError, match="of a kind"):
+        collected(encoded("caf", 4.0)[:20], "caf")
+
+
 def test_what_holds_no_audio_is_not_read_to_its_end() -> None:
     """A transport stream that announces audio, and then fills up."""
     tables = encoded("mpegts")[: 3 * 188]

@@ -59,6 +59,12 @@ FORMS: Mapping[str, Form] = {
 _FAILURES = (FFmpegError, ValueError, OSError)
 """What PyAV raises about bytes that are not as they should be."""
 
+_DAMAGED = "The file is damaged, or of a kind that is not understood here."
+_UNREADABLE: Mapping[str, str] = {
+    "mov": "What describes the file's audio (`moov`) is missing or damaged; a recording that was cut off has none."
+}
+"""By demuxer: why it finds nothing to decode."""
+
 _GATHER_SECONDS = 1
 _MAX_ERRORS = 64
 """Failed attempts to find the next packet, one after another."""
@@ -140,7 +146,7 @@ class _Decoding:
         try:
             container = _open(self._source, self._form)
         except _FAILURES:
-            raise unsupported("The file is damaged, or of a kind that is not understood here.") from None
+            raise unsupported(_UNREADABLE.get(self._form.demuxer, _DAMAGED)) from None
         with container:
             if not container.streams.audio:
                 raise unsupported("The file holds no audio.")
