@@ -14,8 +14,10 @@ from quart import Quart
 from tests.raw_http import Exchange
 from tests.served import installed
 from tests.stage import SPEECH, House, tone, until, wav
+from transcriber.auth import Denied
 from transcriber.endpoints.jobs import Owners
 from transcriber.endpoints.jobs import jobs as routes
+from transcriber.events import Error
 from transcriber.job_archive import JobArchive
 from transcriber.jobs import JobLimits, Jobs
 from transcriber.live import Limits
@@ -34,6 +36,13 @@ class Desk:
         self.client = client
         self.port = port
         self.owner: str | None = None
+        self.allowed = 1_000
+        """So many files more."""
+
+    async def begin(self) -> None:
+        if not self.allowed:
+            raise Denied(429, Error("key_rate_exceeded", "Later."), 30)
+        self.allowed -= 1
 
     async def ended(self, job_id: str) -> dict[str, Any]:
         async with asyncio.timeout(10):
@@ -73,7 +82,11 @@ async def desk(tmp_path: Path, limits: Limits, job_limits: JobLimits) -> AsyncIt
         jobs = Jobs(house.sessions, JobArchive(house.store), limits=job_limits)
         app = Quart(__name__)
         opened: list[Desk] = []
-        app.register_blueprint(routes(lambda: jobs, Owners(lambda: opened[0].owner), 0.5))
+
+        async def begin() -> None:
+            await opened[0].begin()
+
+        app.register_blueprint(routes(lambda: jobs, Owners(lambda: opened[0].owner, begin), 0.5))
         async with (
             installed(app) as port,
             httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client,
@@ -170,6 +183,17 @@ async def test_what_can_not_be_taken_is_refused_and_leaves_nothing(
     assert error_of(answer) == (status, code)
     assert desk.spools() == []
     assert (await desk.client.get("/v1/jobs")).json() == {"jobs": []}
+
+
+async def test_every_file_of_a_form_counts(desk: Desk) -> None:
+    files = [("file", (f"{number}.wav", AUDIO, "audio/wav")) for number in range(3)]
+    desk.allowed = 2
+    answer = await desk.client.post("/v1/jobs", files=files)
+    assert error_of(answer) == (429, "key_rate_exceeded")
+    assert (answer.headers["Retry-After"], desk.spools()) == ("30", [])
+    desk.allowed = 3
+    assert (await desk.client.post("/v1/jobs", files=files)).status_code == 202
+    assert desk.allowed == 0
 
 
 async def test_one_file_too_large_refuses_all_of_a_form(desk: Desk) -> None:

@@ -53,7 +53,7 @@ class Owners:
     caller: Callable[[], str | None] = lambda: None
     """None sees the jobs of all."""
     begin: Callable[[], Awaitable[None]] = _anybody
-    """They bring files."""
+    """They bring a file."""
     permitted: Callable[[Options], Options] = lambda options: options
     """Their options, within what they may choose."""
 
@@ -112,6 +112,8 @@ class _Routes:
         self._options(query)
         try:
             await receive_form(request, jobs, owner, self._idle_seconds, form)
+            for _ in form.jobs[1:]:
+                await self._owners.begin()
             jobs.complete(form.jobs, self._options([*query, *form.fields]))
         except BaseException:
             for job in form.jobs:
