@@ -235,7 +235,9 @@ def test_what_is_protected_is_refused_with_the_way_that_does_it() -> None:
 
 
 def test_what_stays_is_said() -> None:
-    assert any("SSM" in what for what in kept(config_of("dev")))
+    told = kept(config_of("dev"))
+    assert any("SSM" in what for what in told)
+    assert "".join(f"  {what}\n" for what in told) in (ROOT / "docs/deploy.md").read_text()
 
 
 def test_zones_in_use_are_not_given_up() -> None:
