@@ -31,6 +31,8 @@ MAX_TEXT_BYTES = 512 << 10
 """A longer text does not travel; it is where it is stored."""
 _PARTS_AT_ONCE = 8
 """Of all sessions together: each is in memory while it is sent."""
+DECODED_NAMES = ("audio.wav", "audio.decoded.wav")
+"""Of a recording that is not as it was received; the second where the first is what was received."""
 _LEAST_PART_BYTES = 6 << 20
 _MOST_PARTS = 9_000
 
@@ -214,11 +216,13 @@ class Recording:
         """What the recording is called; None when there is none."""
         if self._growing is None or options.record != "audio+text" or not self._spool.received_bytes:
             return None
-        head = self._head()
+        head, received = self._head(), self._received_name(self._growing)
         if not self._spool.pauses.ranges or plain_samples(options, head):
-            return self._received_name(self._growing)
-        # Nobody knows what such a file holds of the pause.
-        return None if decoded_at_end(options, head) else "audio.wav"
+            return received
+        if decoded_at_end(options, head):  # Nobody knows what such a file holds of the pause.
+            return None
+        # Never that of what was received: coded audio comes in WAV, too.
+        return DECODED_NAMES[received == DECODED_NAMES[0]]
 
     def _locations(self, options: Options) -> dict[str, str]:
         if options.record == "none":

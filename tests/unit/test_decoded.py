@@ -122,8 +122,14 @@ async def test_a_pause_in_a_wav_file_leaves_its_header(tmp_path: Path) -> None:
         assert found[paused:] == audio[10_000:]
 
 
-@pytest.mark.parametrize("name", ["webm", "ogg opus", "flac", "mp3", "aac", "mp4 fragmented"])
-async def test_coded_audio_with_a_pause_is_stored_decoded(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        *((name, "audio.wav") for name in ("webm", "ogg opus", "flac", "mp3", "aac", "mp4 fragmented", "mpegts")),
+        *((name, "audio.decoded.wav") for name in ("wav ima adpcm", "wav g722", "wav mp3")),
+    ],
+)
+async def test_coded_audio_with_a_pause_is_stored_decoded(tmp_path: Path, name: str, file: str) -> None:
     coded = encoded(name, 12.0)
     quarter = len(coded) // 4
     async with Work(tmp_path / "whole") as whole:
@@ -133,14 +139,8 @@ async def test_coded_audio_with_a_pause_is_stored_decoded(tmp_path: Path, name: 
         parts = coded[:quarter], coded[quarter : 2 * quarter], coded[2 * quarter :]
         await recorded(work, Options(), parts[0], PauseRecording(), parts[1], ResumeRecording(), parts[2])
         (paused,), (resumed,) = work.of(RecordingPaused), work.of(RecordingResumed)
-        assert work.all_stored() == [
-            "audio.wav",
-            "transcript.json",
-            "transcript.srt",
-            "transcript.txt",
-            "transcript.vtt",
-        ]
-        found = samples(work.stored("audio.wav"))
+        assert work.all_stored() == [file, *TEXTS]
+        found = samples(work.stored(file))
         assert len(found) / 16_000 == pytest.approx(complete.duration, abs=0.001)
         first, last = round(paused.at * 16_000), round((resumed.at + SETTLE_SECONDS) * 16_000)
         assert not found[first + 8 : last - 8].any(), "but for half a millisecond, to which times are rounded"
