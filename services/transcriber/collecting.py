@@ -96,16 +96,22 @@ def _distinct(missing: Sequence[Missing]) -> Iterator[Missing]:
 
 def _hiding(spool: Spool, options: Options, pauses: Pauses) -> Callable[[Line], Line]:
     """What makes gaps of the lines that must not be kept."""
-    if not pauses.ranges:
-        return lambda line: line
-    head = spool.read_audio(0, MAX_HEADER_BYTES)
-    settle = 0.0 if plain_samples(options, head) else SETTLE_SECONDS
-    # Where nothing is decoded before the end, nobody knows what was said in a pause.
-    all_hidden = decoded_at_end(options, head)
+    unkept = said_in_pauses(spool, options, pauses)
 
     def hidden(line: Line) -> Line:
-        if all_hidden or pauses.touch(line.start, line.end, settle):
+        if unkept(line.start, line.end):
             return replace(line, text="", language=None, words=(), times=None, gap="recording_paused")
         return line
 
     return hidden
+
+
+def said_in_pauses(spool: Spool, options: Options, pauses: Pauses) -> Callable[[float, float], bool]:
+    """Whether what was said from one second to another may have been said while the recording was paused."""
+    if not pauses.ranges:
+        return lambda start, end: False
+    head = spool.read_audio(0, MAX_HEADER_BYTES)
+    if decoded_at_end(options, head):  # Nothing is decoded before the end: nobody knows.
+        return lambda start, end: True
+    settle = 0.0 if plain_samples(options, head) else SETTLE_SECONDS
+    return lambda start, end: pauses.touch(start, end, settle)

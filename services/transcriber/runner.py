@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from transcriber.audio.pcm import SAMPLE_RATE, samples_of_ms, seconds
+from transcriber.collecting import said_in_pauses
 from transcriber.endings import entry_of
 from transcriber.engines.engine import EngineError, Job, Recognition, checked
 from transcriber.engines.partials import PartialPolicy
@@ -34,16 +35,20 @@ from transcriber.events import (
     Partial,
     Probabilities,
     Record,
+    RecordingPaused,
+    RecordingResumed,
     Started,
     Status,
     Storage,
     Tell,
     Transcription,
+    TranscriptionLate,
 )
 from transcriber.figures import Figures
 from transcriber.gaps import Gaps
 from transcriber.intake import Intake
 from transcriber.parts import Parts
+from transcriber.pauses import Pauses
 from transcriber.replay import Replay
 from transcriber.session import Session, State
 from transcriber.spool import Spool
@@ -105,6 +110,8 @@ class Runner:
         self._watch: Watch = watch or (lambda event: None)
         self._figures = Figures(status, spool, parts.metrics, parts.traces, recovered=recovering)
         self._figures.job = watch is not None
+        self._pauses = Pauses()
+        """Of the recording, as they are told."""
 
     @property
     def audio_seconds(self) -> float:
@@ -217,10 +224,19 @@ class Runner:
             self._gaps.told(event)
         before = self._replay.told(event)
         self._figures.told(event, before=before)
+        if isinstance(event, RecordingPaused | RecordingResumed):
+            self._pauses.mark(event.at, paused=isinstance(event, RecordingPaused))
         if not before:
-            self._parts.endings.told(self._status, event)
+            if not self._said_in_pause(event):
+                self._parts.endings.told(self._status, event)
             self._spool.append_event(event)
         self._watch(event)
+
+    def _said_in_pause(self, event: Event) -> bool:
+        """Whether it is a text that may be told to the client, and to nobody who keeps it."""
+        if not self._pauses.ranges or not isinstance(event, Transcription | TranscriptionLate):
+            return False
+        return said_in_pauses(self._spool, self.session.options, self._pauses)(event.start, event.end)
 
     def _recognize(self, utterance: CloseUtterance) -> None:
         """Get an utterance's final: from what was told before the process ended, else from the engine."""

@@ -8,10 +8,19 @@ from typing import Any
 
 import pytest
 
-from tests.stage import RAW, SPEECH, Work, until
+from tests.stage import RAW, SPEECH, Work, tone, until
 from transcriber.catalogue import Catalogue, Entry
 from transcriber.endings import Endings
-from transcriber.events import Ended, Options, Started, Status, Storage, Transcription
+from transcriber.events import (
+    Ended,
+    Options,
+    PauseRecording,
+    ResumeRecording,
+    Started,
+    Status,
+    Storage,
+    Transcription,
+)
 from transcriber.parts import Parts
 from transcriber.storage.store import StoreError
 
@@ -109,6 +118,23 @@ def test_final_texts_are_told_where_they_are_asked_for(finals: bool, told_texts:
     endings.told(status, Transcription(1, 1, 0, "said", 0.0, 1.0, "silence", True, "en", (), "model"))
     assert [data["text"] for kind, data in told.messages if kind == "transcription.final"] == told_texts
     assert all(data["owner"] == "alice" and not data["late"] for _, data in told.messages)
+
+
+async def test_what_was_said_in_a_pause_of_the_recording_is_told_to_the_client_alone(tmp_path: Path) -> None:
+    told = Told()
+    async with Work(tmp_path) as work:
+        given = {name: getattr(work.parts, name) for name in Parts.__slots__}
+        work.parts = Parts(**{**given, "endings": Endings(None, told, finals=True)})
+        task = work.start()
+        for item in (Started(RAW), tone(1.0), PauseRecording(), tone(1.0), ResumeRecording(), tone(1.0), Ended()):
+            if isinstance(item, bytes):
+                work.spool.append_audio(item)
+            else:
+                work.spool.append_command(item)
+        await until(task.done)
+        assert len(work.of(Transcription)) == 3
+    finals = [data for kind, data in told.messages if kind == "transcription.final"]
+    assert [(data["start"], data["end"]) for data in finals] == [(0.0, 1.0), (2.0, 3.0)]
 
 
 async def test_a_session_as_it_is_noted(tmp_path: Path) -> None:
