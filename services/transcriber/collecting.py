@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from transcriber.audio.formats import decoded_at_end, plain_samples
 from transcriber.audio.wav import MAX_HEADER_BYTES
 from transcriber.events import (
+    Event,
     Failed,
     Options,
     RecordingPaused,
@@ -104,6 +105,22 @@ def _hiding(spool: Spool, options: Options, pauses: Pauses) -> Callable[[Line], 
         return line
 
     return hidden
+
+
+class Unkept:
+    """Which texts may be told to the client, and to nobody who keeps them, by the events that are told."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._pauses = Pauses()
+
+    def told(self, event: Event, options: Options) -> bool:
+        """Whether it has what was said while the recording was paused."""
+        if isinstance(event, RecordingPaused | RecordingResumed):
+            self._pauses.mark(event.at, paused=isinstance(event, RecordingPaused))
+        if not self._pauses.ranges or not isinstance(event, Transcription | TranscriptionLate):
+            return False
+        return said_in_pauses(self._spool, options, self._pauses)(event.start, event.end)
 
 
 def said_in_pauses(spool: Spool, options: Options, pauses: Pauses) -> Callable[[float, float], bool]:

@@ -13,9 +13,9 @@ from typing import TypeVar
 from transcriber.audio.decoder import Decoder, ReadAt
 from transcriber.audio.formats import decoded_at_end, plain_samples
 from transcriber.audio.wav import MAX_HEADER_BYTES
-from transcriber.collecting import collect
+from transcriber.collecting import Unkept, collect
 from transcriber.decoded import Decoded, store_decoded
-from transcriber.events import Ack, Options, Status, Storage, Stored
+from transcriber.events import Ack, Event, Options, Status, Storage, Stored
 from transcriber.growing import Growing
 from transcriber.metrics import Metrics
 from transcriber.retries import Retries
@@ -79,6 +79,7 @@ class Recording:
         self._status = status
         self._decoder_for = decoder_for
         self._place = prefix(status.session_id, status.started_at)
+        self._unkept = Unkept(spool)
         self._growing: Growing | None = None
         self._following: asyncio.Task[None] | None = None
         self._whole = True
@@ -94,6 +95,10 @@ class Recording:
             self._spool.fetch = self._fetch
             if self._recorder.store.lasting:
                 self._following = asyncio.create_task(self._follow(self._growing, options))
+
+    def keeps(self, event: Event, options: Options) -> bool:
+        """Whether what an event that is told says may be kept anywhere; of every event that is told, in their order."""
+        return not self._unkept.told(event, options)
 
     def release(self, read_bytes: int) -> None:
         """Audio up to here is decoded: what is in the store, too, is not needed here any more."""

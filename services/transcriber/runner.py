@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from transcriber.audio.pcm import SAMPLE_RATE, samples_of_ms, seconds
-from transcriber.collecting import said_in_pauses
 from transcriber.endings import entry_of
 from transcriber.engines.engine import EngineError, Job, Recognition, checked
 from transcriber.engines.partials import PartialPolicy
@@ -35,20 +34,16 @@ from transcriber.events import (
     Partial,
     Probabilities,
     Record,
-    RecordingPaused,
-    RecordingResumed,
     Started,
     Status,
     Storage,
     Tell,
     Transcription,
-    TranscriptionLate,
 )
 from transcriber.figures import Figures
 from transcriber.gaps import Gaps
 from transcriber.intake import Intake
 from transcriber.parts import Parts
-from transcriber.pauses import Pauses
 from transcriber.replay import Replay
 from transcriber.session import Session, State
 from transcriber.spool import Spool
@@ -110,8 +105,6 @@ class Runner:
         self._watch: Watch = watch or (lambda event: None)
         self._figures = Figures(status, spool, parts.metrics, parts.traces, recovered=recovering)
         self._figures.job = watch is not None
-        self._pauses = Pauses()
-        """Of the recording, as they are told."""
 
     @property
     def audio_seconds(self) -> float:
@@ -186,8 +179,7 @@ class Runner:
     def _note(self, heard: Input) -> None:
         if isinstance(heard, Started) and self.session.state is State.WAITING:
             self._record = heard.options.within(self._record).record
-        if isinstance(heard, Disconnected):
-            self._figures.disconnected = True
+        self._figures.disconnected |= isinstance(heard, Disconnected)
         if isinstance(heard, Probabilities):
             self._standing.heard()
             self._figures.heard(self._intake.judged, before=self._standing.catching_up)
@@ -224,19 +216,11 @@ class Runner:
             self._gaps.told(event)
         before = self._replay.told(event)
         self._figures.told(event, before=before)
-        if isinstance(event, RecordingPaused | RecordingResumed):
-            self._pauses.mark(event.at, paused=isinstance(event, RecordingPaused))
+        if self.recording.keeps(event, self.session.options) and not before:
+            self._parts.endings.told(self._status, event)
         if not before:
-            if not self._said_in_pause(event):
-                self._parts.endings.told(self._status, event)
             self._spool.append_event(event)
         self._watch(event)
-
-    def _said_in_pause(self, event: Event) -> bool:
-        """Whether it is a text that may be told to the client, and to nobody who keeps it."""
-        if not self._pauses.ranges or not isinstance(event, Transcription | TranscriptionLate):
-            return False
-        return said_in_pauses(self._spool, self.session.options, self._pauses)(event.start, event.end)
 
     def _recognize(self, utterance: CloseUtterance) -> None:
         """Get an utterance's final: from what was told before the process ended, else from the engine."""
