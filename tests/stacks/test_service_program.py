@@ -224,7 +224,9 @@ def test_logs_are_written_to_streams_of_the_group() -> None:
     group = program.one("aws:cloudwatch/logGroup:LogGroup").inputs["name"]
     writes = statements(program, "transcriber-dev-execution")["logs:CreateLogStream"]
     assert writes["Resource"] == [f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{group}:*"]
-    assert the_container(program)["logConfiguration"]["options"]["awslogs-group"] == group
+    options = the_container(program)["logConfiguration"]["options"]
+    assert options["awslogs-group"] == group
+    assert options["mode"] == "non-blocking", "a log that can't be written must not hold up who speaks"
 
 
 @pytest.mark.parametrize("role", ["transcriber-dev-execution", "transcriber-dev-task"])
