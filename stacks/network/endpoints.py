@@ -9,8 +9,8 @@ from stacks import contract
 from stacks.contract import Stack
 from stacks.program import Place
 
-SERVICES = ("ecr.api", "ecr.dkr", "logs", "ssm")
-"""What starting and running a task needs; S3 has a gateway."""
+SERVICES = ("ecr.api", "ecr.dkr", "logs", "ssm", "ssmmessages")
+"""What starting and running a task needs, and a shell in it (ssmmessages); S3 has a gateway."""
 
 
 @dataclass(frozen=True, kw_only=True)

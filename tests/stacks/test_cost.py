@@ -257,7 +257,7 @@ def saved(found: Inventory) -> dict[str, tuple[float, float | None]]:
 
 def test_endpoints_cost_more_than_one_nat_gateway() -> None:
     month, hour = saved(SMALL)["`nat_gateways: none`, which takes `engine: local`"]
-    assert month == pytest.approx(32.85 + 3.65 - 4 * 2 * 7.30)
+    assert month == pytest.approx(32.85 + 3.65 - 5 * 2 * 7.30)
     assert hour is None
 
 

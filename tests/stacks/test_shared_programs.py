@@ -45,6 +45,7 @@ def test_without_a_way_out_services_of_aws_are_reached_inside() -> None:
         "ecr.dkr",
         "logs",
         "ssm",
+        "ssmmessages",
     }
     assert all(endpoint.inputs["privateDnsEnabled"] for endpoint in endpoints)
     (door,) = made.all("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")
