@@ -1,5 +1,6 @@
 """The real Pulumi CLI on a copy of programs, with the stand-in for AWS on its PATH."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -140,6 +141,19 @@ class Engine:
 
     def locks(self) -> list[Path]:
         return [path for path in (self.folder / "backend/.pulumi/locks").rglob("*.json") if path.is_file()]
+
+
+def below(process: int) -> list[int]:
+    """A process and all that come from it."""
+    parents: dict[int, int] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        # Others come and go meanwhile.
+        with contextlib.suppress(OSError):
+            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+    found = [process]
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one]
+    return found
 
 
 def _events(text: str) -> Iterator[dict[str, Any]]:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from .deployed import Deployed
+from .engine import below
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -25,10 +26,8 @@ def _interrupt(deployed: Deployed, kind: str, number: int, delay: float) -> tupl
         assert time.monotonic() < deadline
         time.sleep(0.05)
     time.sleep(0.5)
-    if number == signal.SIGKILL:
-        os.killpg(process.pid, number)
-    else:
-        os.kill(process.pid, number)
+    for each in below(process.pid) if number == signal.SIGKILL else [process.pid]:
+        os.kill(each, number)
     output, _ = process.communicate(timeout=120)
     deployed.engine.environment.pop("STANDIN_DELAYS")
     return process.returncode, output

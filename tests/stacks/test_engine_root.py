@@ -1,6 +1,5 @@
 """The environment as one, from the root project, under Pulumi's own engine: what the commands mean there."""
 
-import contextlib
 import json
 import os
 import signal
@@ -15,7 +14,7 @@ import pytest
 from .builder import Builder
 from .conftest import BroughtUp
 from .deployed import SECRETS, SMALL_IMAGE, STACKS, Deployed
-from .engine import Ran
+from .engine import Ran, below
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -226,8 +225,7 @@ def test_a_kill_is_healed_by_the_commands_that_the_documentation_names(
     """The root, and with it what it has started, as when a runner is gone."""
     process = empty.start("up", "--skip-preview", STANDIN_DELAYS=json.dumps({VPC: 25}))
     empty.until_begun(process, VPC)
-    everything = _below(process.pid)
-    for number in everything:
+    for number in below(process.pid):
         os.kill(number, signal.SIGKILL)
     process.communicate(timeout=60)
     engine, work = empty.deployed.engine, empty.deployed.root
@@ -246,19 +244,6 @@ def test_a_kill_is_healed_by_the_commands_that_the_documentation_names(
         "SIGKILL of the root and all below it: 2 locks, 2 pending operations, 1 VPC that no state knows; "
         "the documented commands heal"
     )
-
-
-def _below(process: int) -> list[int]:
-    """A process and all that come from it."""
-    parents: dict[int, int] = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        # Others come and go meanwhile.
-        with contextlib.suppress(OSError):
-            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
-    found = [process]
-    for one in found:
-        found += [child for child, parent in parents.items() if parent == one]
-    return found
 
 
 def test_a_resource_that_breaks_a_rule_is_not_made(root: Root) -> None:
