@@ -4,7 +4,8 @@
 
 Sounds without speech (silence, noises, hum, DTMF, ringing, a keyboard, music, hold music, babble below −45 dBFS), each
 at several levels, go to the service at its default settings as fast as it takes them: every word that comes back is one
-too many. Then all clips go to it as they are, and 20 and 30 dB quieter. Takes about as long as the clips last.
+too many. Then all clips go to it as they are, and 20 and 30 dB quieter; and with steady noise below the voices, as
+loud as they are and 30 dB quieter. Takes about as long as the clips last.
 """
 
 import argparse
@@ -20,12 +21,14 @@ from bench import _command
 from bench._errors import by_clip
 from bench._joining import Joining, conversation
 from bench._service import Service, running
-from bench._sounds import BABBLE_DBFS, QUIET, Sound, at_level, babble_of
+from bench._sounds import BABBLE_DBFS, QUIET, Sound, at_level, babble_of, pink
 from bench._speech import Clip
 from transcriber.audio.pcm import SAMPLE_RATE
 from transcriber.client import Session, SpeechStarted, Transcription, connect
 
 _GAINS_DB = (0, -20, -30)
+_NOISES_DB = (-15, -10)
+"""Pink noise against the speech."""
 _MESSAGE_SAMPLES = SAMPLE_RATE // 2
 
 
@@ -96,16 +99,30 @@ async def quiet_rows(service: Service, clips: Sequence[Clip], seconds: float, se
 async def speech_notes(service: Service, clips: Sequence[Clip], seed: int) -> list[str]:
     """What is heard of all clips at each gain, against the first."""
     joining = conversation(clips, seed)
-    rates = {gain: await error_rate(service, joining, gain) for gain in _GAINS_DB}
-    level = 10 * np.log10(np.mean(np.square(np.concatenate([clip.samples for clip in clips]))))
+    speech = joining.audio.astype(np.float32) / 32768
+    rates = {f"{gain:+d} dB": await error_rate(service, joining, gained(speech, gain)) for gain in _GAINS_DB}
+    for noise in _NOISES_DB:
+        noisy = speech + at_level(pink(joining.seconds, np.random.default_rng(seed)), level_of(speech) + noise)
+        for gain in (_GAINS_DB[0], _GAINS_DB[-1]):
+            rates[f"{gain:+d} dB, noise {noise:+d} dB"] = await error_rate(service, joining, gained(noisy, gain))
+    level = level_of(np.concatenate([clip.samples for clip in clips]))
+    whole = next(iter(rates.values()))
     return [f"{len(clips)} clips, {joining.seconds:.0f} s in one session, {level:.1f} dBFS on average"] + [
-        f"WER {gain:+d} dB: {rate:.2f} % ({rate - rates[_GAINS_DB[0]]:+.2f})" for gain, rate in rates.items()
+        f"WER {how}: {rate:.2f} % ({rate - whole:+.2f})" for how, rate in rates.items()
     ]
 
 
-async def error_rate(service: Service, joining: Joining, gain_db: float) -> float:
-    quieter = joining.audio.astype(np.float32) / 32768 * np.float32(10 ** (gain_db / 20))
-    told = await listen(service, quieter)
+def level_of(sound: Sound) -> float:
+    """In dBFS, of a full-scale square wave."""
+    return float(10 * np.log10(np.mean(np.square(sound))))
+
+
+def gained(sound: Sound, gain_db: float) -> Sound:
+    return sound * np.float32(10 ** (gain_db / 20))
+
+
+async def error_rate(service: Service, joining: Joining, sound: Sound) -> float:
+    told = await listen(service, sound)
     normalize = EnglishTextNormalizer()
     said = [normalize(place.clip.text).split() for place in joining.placed]
     errors = by_clip(said, normalize(" ".join(told.texts)).split())

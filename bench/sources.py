@@ -65,6 +65,10 @@ FFMPEG = {
     "wav float": "-c:a pcm_f32le -f wav",
     "wav A-law": "-c:a pcm_alaw -ar 8000 -ac 1 -f wav",
     "wav µ-law": "-c:a pcm_mulaw -ar 8000 -ac 1 -f wav",
+    "wav IMA ADPCM": "-c:a adpcm_ima_wav -f wav",
+    "wav G.722": "-c:a adpcm_g722 -ar 16000 -ac 1 -f wav",
+    "wav G.726": "-c:a g726 -ar 8000 -ac 1 -f wav",
+    "wav G.723.1": "-c:a g723_1 -ar 8000 -ac 1 -b:a 6300 -f wav",
     "webm opus": "-c:a libopus -f webm -live 1",
     "webm vorbis": "-c:a libvorbis -f webm",
     "ogg opus": "-c:a libopus -f ogg -page_duration 200000",
@@ -78,6 +82,8 @@ FFMPEG = {
     "au": "-c:a pcm_s16be -f au",
     "caf": "-c:a pcm_s16le -f caf",
     "matroska aac": "-c:a aac -f matroska",
+    "mpegts aac": "-c:a aac -f mpegts",
+    "mpegts ac3": "-c:a ac3 -f mpegts",
 }
 """To a pipe. Formats whose muxers go back are written to a file: AIFF and RF64 from a pipe have sizes of zero in their
 headers, so that ffmpeg itself reads nothing of them (the service takes such RF64, and refuses such AIFF)."""
@@ -158,7 +164,7 @@ def reference(stream: bytes) -> NDArray[np.float64]:
         file.flush()
         shown = "stream=sample_rate,channels"
         probe = ["ffprobe", "-v", "error", "-select_streams", "a:0", "-show_entries", shown, "-of", "csv=p=0"]
-        rate, channels = (int(value) for value in _output([*probe, file.name]).decode().strip().split(",")[:2])
+        rate, channels = (int(value) for value in _output([*probe, file.name]).decode().split()[0].split(",")[:2])
         decode = ["ffmpeg", "-v", "error", "-i", file.name, "-map", "0:a:0", "-f", "f32le", "-c:a", "pcm_f32le"]
         raw = np.frombuffer(_output([*decode, "pipe:1"]), "<f4").reshape(-1, channels)
     mono = np.clip(raw, -1, 1).mean(axis=1, dtype=np.float64)

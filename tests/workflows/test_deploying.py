@@ -6,36 +6,30 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.workflows.answers import BUILT, MANIFEST, OLDER, URL
 from tests.workflows.standin import Runner
 from tests.workflows.states import has_state
 from tests.workflows.working_copy import commit, git
 
-DIGEST = "sha256:" + "0123456789abcdef" * 4
-OTHER = "sha256:" + "fedcba9876543210" * 4
-URL = "https://transcriber.example.com"
 VARIABLES = {
     "BUILDER_BACKEND_URL": "s3://state/dev?region=us-east-1",
     "PULUMI_BACKEND_URL": "s3://state/prod?region=us-east-1",
     "PULUMI_SECRETS_PROVIDER": "awskms:///arn:aws:kms:us-east-1:123456789012:key/0",
     "REGISTRY_ACCOUNT": "123456789012",
 }
-MANIFEST = {
-    "imageManifest": '{"schemaVersion": 2}',
-    "imageManifestMediaType": "application/vnd.oci.image.index.v1+json",
-}
 
 
 @pytest.fixture
 def ready(copied_runner: Runner) -> Runner:
-    """Whose dev runs DIGEST, whose prod OTHER."""
+    """Whose dev runs BUILT, whose prod OLDER."""
     copied_runner.answer("make .venv-stacks/.stamp")
-    copied_runner.answer("pulumi stack output image_digest --stack dev", DIGEST)
-    has_state(copied_runner, dev=DIGEST, prod=OTHER)
-    copied_runner.answer("pulumi stack output image_digest --stack prod", OTHER)
+    copied_runner.answer("pulumi stack output image_digest --stack dev", BUILT)
+    has_state(copied_runner, dev=BUILT, prod=OLDER)
+    copied_runner.answer("pulumi stack output image_digest --stack prod", OLDER)
     copied_runner.answer("pulumi stack output url", URL)
     copied_runner.answer("pulumi stack select")
     copied_runner.answer("pulumi up")
-    copied_runner.answer("aws ecr describe-images", json.dumps({"imageDetails": [{"imageDigest": OTHER}]}))
+    copied_runner.answer("aws ecr describe-images", json.dumps({"imageDetails": [{"imageDigest": OLDER}]}))
     copied_runner.answer("aws ecr batch-get-image", json.dumps({"images": [MANIFEST]}))
     copied_runner.answer("aws ecr put-image", "{}")
     return copied_runner
@@ -63,32 +57,32 @@ def test_dev_builds_what_is_checked_out(ready: Runner, copy: Path) -> None:
     assert _pinned(copy, "dev") == {}
     (up,) = ready.called("pulumi", "up")
     assert up.arguments == ["up", "--stack", "dev", "--yes", "--skip-preview", "--non-interactive"]
-    assert ready.output.read_text() == f"digest={DIGEST}\nurl={URL}\n"
-    assert DIGEST in ready.summary.read_text()
+    assert ready.output.read_text() == f"digest={BUILT}\nurl={URL}\n"
+    assert BUILT in ready.summary.read_text()
 
 
 def test_what_dev_built_is_named_after_its_commit(ready: Runner, copy: Path) -> None:
     assert _deploy(ready, "dev") == ""
     (put,) = ready.called("put-image")
     assert put.option("--image-tag") == f"commit-{git(copy, 'rev-parse', 'HEAD')[:12]}"
-    assert put.option("--image-digest") == DIGEST
+    assert put.option("--image-digest") == BUILT
     assert put.option("--image-manifest") == MANIFEST["imageManifest"]
     assert put.option("--registry-id") == "123456789012"
     assert put.option("--repository-name") == "transcriber-dev"
 
 
 def test_prod_runs_the_digest_that_it_is_given(ready: Runner, copy: Path) -> None:
-    assert _deploy(ready, "prod", image=OTHER) == ""
+    assert _deploy(ready, "prod", image=OLDER) == ""
     assert _pinned(copy, "prod") == {
         "image_account": "123456789012",
-        "image_digest": OTHER,
+        "image_digest": OLDER,
         "image_environment": "dev",
     }
 
 
 def test_prod_runs_what_dev_runs_if_it_is_given_none(ready: Runner, copy: Path) -> None:
     assert _deploy(ready, "prod") == ""
-    assert _pinned(copy, "prod")["image_digest"] == DIGEST
+    assert _pinned(copy, "prod")["image_digest"] == BUILT
 
 
 def test_what_prod_runs_is_kept_in_the_registry_before_it_runs(ready: Runner) -> None:
@@ -105,7 +99,7 @@ def test_stacks_that_are_new_get_the_secrets_provider(ready: Runner) -> None:
     assert "--create" in select.arguments
 
 
-@pytest.mark.parametrize(("environment", "runs"), [("dev", DIGEST), ("prod", OTHER)])
+@pytest.mark.parametrize(("environment", "runs"), [("dev", BUILT), ("prod", OLDER)])
 def test_redeploy_replaces_tasks_by_the_same(ready: Runner, copy: Path, environment: str, runs: str) -> None:
     assert _deploy(ready, environment, "redeploy") == ""
     pinned = _pinned(copy, environment)
@@ -113,14 +107,14 @@ def test_redeploy_replaces_tasks_by_the_same(ready: Runner, copy: Path, environm
 
 
 def test_redeploy_takes_no_image(ready: Runner) -> None:
-    assert "redeploy keeps the image" in _deploy(ready, "dev", "redeploy", DIGEST)
+    assert "redeploy keeps the image" in _deploy(ready, "dev", "redeploy", BUILT)
     assert not ready.called("up")
 
 
 @pytest.mark.parametrize(
     ("image", "asked"),
     [
-        (OTHER, f"imageDigest={OTHER}"),
+        (OLDER, f"imageDigest={OLDER}"),
         ("1.2.3", "imageTag=release-1.2.3"),
         ("v1.2.3-rc.1", "imageTag=release-1.2.3-rc.1"),
         ("0123456789abcdef0123", "imageTag=commit-0123456789ab"),
@@ -132,7 +126,7 @@ def test_rollback_goes_to_a_digest_a_version_a_commit_or_a_tag(
 ) -> None:
     assert _deploy(ready, "dev", "rollback", image) == ""
     assert ready.called("describe-images")[0].option("--image-ids") == asked
-    assert _pinned(copy, "dev") == {"image_digest": OTHER}
+    assert _pinned(copy, "dev") == {"image_digest": OLDER}
     assert not ready.called("put-image"), "the commit that is checked out is not what runs"
 
 
@@ -174,19 +168,19 @@ def test_an_action_that_is_none(ready: Runner) -> None:
 def test_a_name_that_the_image_has_already_is_well(runner: Runner) -> None:
     runner.answer("aws ecr batch-get-image", json.dumps({"images": [MANIFEST]}))
     runner.answer("aws ecr put-image", code=254, err="(ImageAlreadyExistsException) when calling PutImage")
-    assert runner.run("image.py", "name", DIGEST, "release-1.2.3").returncode == 0
+    assert runner.run("image.py", "name", BUILT, "release-1.2.3").returncode == 0
 
 
 def test_a_name_of_another_image_is_refused(runner: Runner) -> None:
     runner.answer("aws ecr batch-get-image", json.dumps({"images": [MANIFEST]}))
     runner.answer("aws ecr put-image", code=254, err="(ImageTagAlreadyExistsException) when calling PutImage")
-    done = runner.run("image.py", "name", DIGEST, "release-1.2.3")
+    done = runner.run("image.py", "name", BUILT, "release-1.2.3")
     assert (done.returncode, done.stderr) == (1, "image: (ImageTagAlreadyExistsException) when calling PutImage\n")
 
 
 def test_an_image_that_is_not_there_gets_no_name(runner: Runner) -> None:
     runner.answer("aws ecr batch-get-image", json.dumps({"images": [], "failures": [{}]}))
-    assert f"the registry has no {DIGEST}" in runner.run("image.py", "name", DIGEST, "x").stderr
+    assert f"the registry has no {BUILT}" in runner.run("image.py", "name", BUILT, "x").stderr
 
 
 def test_usage_of_image(runner: Runner) -> None:
@@ -216,11 +210,11 @@ def test_a_preview_pins_what_a_deployment_would(ready: Runner, copy: Path, tmp_p
     _look(ready, tmp_path, "prod")
     assert _pinned(copy, "prod") == {
         "image_account": "123456789012",
-        "image_digest": DIGEST,
+        "image_digest": BUILT,
         "image_environment": "dev",
     }
     _look(ready, tmp_path, "prod", OF="prod")
-    assert _pinned(copy, "prod")["image_digest"] == OTHER, "drift is against what runs"
+    assert _pinned(copy, "prod")["image_digest"] == OLDER, "drift is against what runs"
 
 
 def test_dev_is_previewed_as_it_is_built(ready: Runner, copy: Path, tmp_path: Path) -> None:
