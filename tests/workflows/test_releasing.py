@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import release_notes
+from tests.workflows.answers import BUILT, MANIFEST
 from tests.workflows.standin import Runner
-from tests.workflows.test_deploying import DIGEST, MANIFEST
 from tests.workflows.working_copy import git
 
 CHANGELOG = """# Changelog
@@ -35,7 +35,7 @@ PUBLISHING = {
     "GITHUB_ACTOR": "me",
     "GITHUB_TOKEN": "t0ken",
 }
-METADATA = json.dumps({"containerimage.digest": DIGEST})
+METADATA = json.dumps({"containerimage.digest": BUILT})
 
 
 def test_the_section_of_a_version() -> None:
@@ -68,7 +68,7 @@ def test_images_are_pushed_signed_and_listed_by_digest(copied_runner: Runner, co
     copied_runner.answer("cosign attest")
     done = copied_runner.run("publish-images", **PUBLISHING)
     assert done.returncode == 0, done.stderr
-    image = f"ghcr.io/owner/transcriber@{DIGEST}"
+    image = f"ghcr.io/owner/transcriber@{BUILT}"
     builds = copied_runner.called("docker", "build")
     assert [(call.option("--target"), call.option("--tag")) for call in builds] == [
         ("api", "ghcr.io/owner/transcriber:1.0.0"),
@@ -85,7 +85,7 @@ def test_images_are_pushed_signed_and_listed_by_digest(copied_runner: Runner, co
         "images.txt", "transcriber-1.0.0-amd64.cdx.json", "transcriber-1.0.0-arm64.cdx.json",
         "transcriber-1.0.0-local-amd64.cdx.json", "transcriber-1.0.0-local-arm64.cdx.json",
     ]  # fmt: skip
-    assert f"ghcr.io/owner/transcriber:1.0.0-local@{DIGEST}\n" in (copy / "dist" / "images.txt").read_text()
+    assert f"ghcr.io/owner/transcriber:1.0.0-local@{BUILT}\n" in (copy / "dist" / "images.txt").read_text()
     (login,) = copied_runner.called("login")
     assert login.stdin == "t0ken\n"
     assert not any("t0ken" in str(call) for call in copied_runner.calls)
@@ -103,7 +103,7 @@ def test_an_image_that_can_not_be_signed_is_not_listed(copied_runner: Runner, co
 def test_the_release_says_how_to_check_its_images(copied_runner: Runner, copy: Path) -> None:
     _release(copy)
     (copy / "dist").mkdir()
-    (copy / "dist" / "images.txt").write_text(f"ghcr.io/owner/transcriber:1.0.0@{DIGEST}\n")
+    (copy / "dist" / "images.txt").write_text(f"ghcr.io/owner/transcriber:1.0.0@{BUILT}\n")
     (copy / "dist" / "transcriber-1.0.0.cdx.json").write_text("{}")
     copied_runner.answer("gh release create")
     done = copied_runner.run("publish-release", TAG="v1.0.0")
@@ -113,7 +113,7 @@ def test_the_release_says_how_to_check_its_images(copied_runner: Runner, copy: P
     assert made.arguments[-1] == "dist/transcriber-1.0.0.cdx.json"
     notes = made.files[made.option("--notes-file")]
     assert notes.startswith("### Added")
-    assert re.search(rf"^cosign verify ghcr\.io/owner/transcriber:1\.0\.0@{DIGEST} \\$", notes, re.MULTILINE)
+    assert re.search(rf"^cosign verify ghcr\.io/owner/transcriber:1\.0\.0@{BUILT} \\$", notes, re.MULTILINE)
     assert "owner/transcriber/.github/workflows/release.yml@refs/tags/v1.0.0\n" in notes
 
 
@@ -126,11 +126,11 @@ def test_what_is_no_release_is_not_written(copied_runner: Runner, copy: Path) ->
 
 
 def test_the_image_that_dev_built_gets_the_versions_name(copied_runner: Runner, copy: Path) -> None:
-    copied_runner.answer("aws ecr describe-images", json.dumps({"imageDetails": [{"imageDigest": DIGEST}]}))
+    copied_runner.answer("aws ecr describe-images", json.dumps({"imageDetails": [{"imageDigest": BUILT}]}))
     copied_runner.answer("aws ecr batch-get-image", json.dumps({"images": [MANIFEST]}))
     copied_runner.answer("aws ecr put-image", "{}")
     assert copied_runner.run("name-release", TAG="v1.0.0").returncode == 0
     head = git(copy, "rev-parse", "HEAD")
     assert copied_runner.called("describe-images")[0].option("--image-ids") == f"imageTag=commit-{head[:12]}"
     (put,) = copied_runner.called("put-image")
-    assert (put.option("--image-digest"), put.option("--image-tag")) == (DIGEST, "release-1.0.0")
+    assert (put.option("--image-digest"), put.option("--image-tag")) == (BUILT, "release-1.0.0")
