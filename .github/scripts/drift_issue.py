@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         well = [settle(name, {name: stacks}, given.link) for name, stacks in load(given.folder).items()]
     except subprocess.CalledProcessError as problem:
         return problem.returncode
-    return 0 if well and all(well) else 1
+    return 0 if all(well) else 1
 
 
 if __name__ == "__main__":

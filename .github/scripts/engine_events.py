@@ -35,7 +35,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the engine told of a stack. `finished` says whether it came to its end."""
+    """What the engine told of a stack. `finished` says whether it came to its end, without an error."""
 
     steps: tuple[Step, ...] = ()
     errors: tuple[str, ...] = ()
@@ -66,7 +66,7 @@ def read(lines: Iterable[str]) -> Plan:
         if isinstance(event, dict):
             _collect(found, event)
     steps = sorted(found.steps.values(), key=lambda step: (OPERATIONS.index(step.operation), step.kind, step.name))
-    return Plan(tuple(steps), tuple(found.errors), found.unchanged, found.finished)
+    return Plan(tuple(steps), tuple(found.errors), found.unchanged, found.finished and not found.errors)
 
 
 def _collect(found: _Collected, event: dict[str, Any]) -> None:

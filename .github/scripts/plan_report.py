@@ -12,6 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine_events import OPERATIONS, Plan, Step, read
+from plans import STACKS
+
+ENVIRONMENTS = ("dev", "prod")
+"""Those that the workflows look at."""
 
 LIMIT_BYTES = 60_000
 """GitHub refuses comments and issues of more than 65,536 characters."""
@@ -21,6 +25,8 @@ ERROR_CHARACTERS = (1_500, 200)
 """Of what went wrong in a stack; the second where the first is too long in all."""
 ABSENT = ".absent"
 """The end of the name of a file that stands for a stack which was never deployed."""
+UNSEEN = Plan(errors=("It was not looked at.",))
+"""Of a stack that left no file, since what looks at them ended before."""
 
 Plans = Mapping[str, Mapping[str, Plan | None]]
 """By environment and stack, in their order; None where nothing was ever deployed."""
@@ -36,15 +42,18 @@ class Heading:
 
 
 def load(folder: Path) -> dict[str, dict[str, Plan | None]]:
-    """What plans.py left there; nothing if it left nothing."""
-    return {
-        environment.name: {
-            file.stem.partition("-")[2]: None if file.suffix == ABSENT else read(file.read_text().splitlines())
-            for file in sorted(environment.iterdir())
-        }
-        for environment in sorted(folder.glob("*"))
-        if environment.is_dir()
+    """What plans.py left there. No stack of no environment is left out: silence would look as if nothing changed."""
+    found = {each.name for each in folder.glob("*") if each.is_dir()}
+    return {environment: _stacks(folder / environment) for environment in sorted(found.union(ENVIRONMENTS))}
+
+
+def _stacks(folder: Path) -> dict[str, Plan | None]:
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    left = {
+        file.stem.partition("-")[2]: None if file.suffix == ABSENT else read(file.read_text().splitlines())
+        for file in files
     }
+    return dict.fromkeys(STACKS, UNSEEN) | left
 
 
 def report(heading: Heading, plans: Plans) -> str:
@@ -82,14 +91,12 @@ def _text(heading: Heading, plans: Plans, rows: int, errors: int) -> str:
                 parts.append(
                     "\n".join([f"#### {_plain(name)}", *_failure(plan, errors), *_table(plan, rows, heading.link)])
                 )
-    if not plans:
-        parts.append("Nothing was previewed.")
     parts.append(f"[The whole run]({heading.link})")
     return "\n\n".join(parts) + "\n"
 
 
 def _worth(plan: Plan) -> bool:
-    return bool(plan.steps or plan.errors or not plan.finished)
+    return plan != UNSEEN and bool(plan.steps or plan.errors or not plan.finished)
 
 
 def _summary(stacks: Mapping[str, Plan | None]) -> str:
@@ -103,7 +110,7 @@ def _summary_line(name: str, plan: Plan | None) -> str:
         return f"| {_plain(name)} |{' |' * (len(OPERATIONS) + 1)} never deployed |"
     counts = [plan.count(operation) for operation in OPERATIONS]
     cells = [f"**{count}**" if count and place < 2 else str(count or "") for place, count in enumerate(counts)]
-    outcome = "" if plan.finished else "**failed**"
+    outcome = "" if plan.finished else "**not looked at**" if plan == UNSEEN else "**failed**"
     return f"| {_plain(name)} | {' | '.join(cells)} | {plan.unchanged if plan.finished else ''} | {outcome} |"
 
 

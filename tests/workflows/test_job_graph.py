@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import job_graph
+import plan_report
 from job_graph import Job
 from tests.workflows.standin import ROOT, SCRIPTS
 
@@ -251,6 +252,7 @@ def test_drift_is_looked_for_every_night_and_told() -> None:
     looking = [job for job in JOBS["drift.yml"] if job.role]
     assert {job.name: job.role for job in looking} == {"refresh dev": READING, "refresh prod": READING}
     assert set(_job("drift.yml", "report").after) == {"refresh dev", "refresh prod"}
+    assert [job.name.partition(" ")[2] for job in looking] == list(plan_report.ENVIRONMENTS)
 
 
 def test_a_release_is_checked_signed_and_then_told() -> None:

@@ -56,8 +56,17 @@ def test_stacks_without_changes_have_no_table() -> None:
     assert "| network |  |  |  |  | 3 |  |" in text
 
 
-def test_nothing_at_all_is_told_as_that() -> None:
-    assert "Nothing was previewed" in report(HEADING, {})
+def test_what_left_nothing_is_told_as_well(tmp_path: Path) -> None:
+    """Or a comment without prod would read as if prod did not change."""
+    text = report(HEADING, plan_report.load(tmp_path))
+    assert re.findall(r"^### (.*)$", text, re.MULTILINE) == ["dev", "prod"]
+    assert text.count("**not looked at**") == 10
+    folder = tmp_path / "dev"
+    folder.mkdir()
+    shutil.copy(EVENTS / "preview.jsonl", folder / "1-network.jsonl")
+    plans = plan_report.load(tmp_path)
+    assert "| ecr |  |  |  |  |  | **not looked at** |\n| alb |" in report(HEADING, plans)
+    assert plan_report.failures({"dev": plans["dev"]})
 
 
 def test_one_that_was_cut_off_is_no_plan() -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+import plan_report
+from plans import STACKS
 from tests.workflows.standin import Runner
 from tests.workflows.test_engine_events import EVENTS
 
@@ -69,18 +71,36 @@ def test_a_preview_that_left_nothing_is_told_as_well(runner: Runner, tmp_path: P
     runner.answer("gh api --method POST", WRITTEN)
     assert runner.run("comment", str(tmp_path / "plans"), **VARIABLES).returncode == 0
     (body,) = runner.calls[-1].files.values()
-    assert "Nothing was previewed." in body
+    assert body.count("**not looked at**") == 10
+
+
+QUIET = '{"summaryEvent": {"resourceChanges": {"same": 30}}}\n'
+
+
+def _quiet(folder: Path) -> Path:
+    """Both environments, as they were left."""
+    for environment in plan_report.ENVIRONMENTS:
+        (folder / "plans" / environment).mkdir(parents=True)
+        for number, stack in enumerate(STACKS, start=1):
+            (folder / "plans" / environment / f"{number}-{stack}.jsonl").write_text(QUIET)
+    return folder / "plans"
 
 
 def _drift(runner: Runner, plans: Path) -> int:
     return runner.run("drift_issue.py", str(plans), "--link", "https://github.com/runs/42").returncode
 
 
+def _drifted(folder: Path, environment: str) -> Path:
+    plans = _quiet(folder)
+    shutil.copy(EVENTS / "drift.jsonl", plans / environment / "1-network.jsonl")
+    return plans
+
+
 def test_drift_opens_an_issue(runner: Runner, tmp_path: Path) -> None:
     runner.answer("gh issue list", "[]")
     runner.answer("gh label create drift --force")
     runner.answer("gh issue create")
-    assert _drift(runner, _plans(tmp_path, "drift", "prod")) == 1
+    assert _drift(runner, _drifted(tmp_path, "prod")) == 1
     (made,) = runner.called("issue", "create")
     assert made.option("--title") == "Drift in prod"
     assert "| update | <code>pulumi-python" in made.files[made.option("--body-file")]
@@ -90,28 +110,37 @@ def test_while_it_lasts_the_issue_is_written_anew(runner: Runner, tmp_path: Path
     open_issues = [{"number": 3, "title": "Drift in prod"}, {"number": 4, "title": "Drift in dev"}]
     runner.answer("gh issue list", json.dumps(open_issues))
     runner.answer("gh issue edit 4")
-    assert _drift(runner, _plans(tmp_path, "drift")) == 1
+    runner.answer("gh issue close 3")
+    assert _drift(runner, _drifted(tmp_path, "dev")) == 1
     assert runner.called("edit", "4")
 
 
 def test_when_all_is_well_again_it_is_closed(runner: Runner, tmp_path: Path) -> None:
-    plans = _plans(tmp_path, "drift")
-    summary = (EVENTS / "drift.jsonl").read_text().splitlines()[-2]
-    assert "summaryEvent" in summary
-    (plans / "dev" / "1-network.jsonl").write_text(summary)
     runner.answer("gh issue list", json.dumps([{"number": 4, "title": "Drift in dev"}]))
     runner.answer("gh issue close 4")
-    assert _drift(runner, plans) == 0
+    assert _drift(runner, _quiet(tmp_path)) == 0
     assert runner.called("close", "4")
 
 
-def test_what_could_not_be_looked_at_is_no_rest(runner: Runner, tmp_path: Path) -> None:
-    plans = _plans(tmp_path, "drift")
+@pytest.mark.parametrize("missing", ["dev", "dev/2-ecr.jsonl"])
+def test_what_was_not_looked_at_closes_nothing(runner: Runner, tmp_path: Path, missing: str) -> None:
+    """A job that had no credentials leaves no environment, a backend that stops to answer not all stacks."""
+    plans = _quiet(tmp_path)
+    if (plans / missing).is_dir():
+        shutil.rmtree(plans / missing)
+    else:
+        (plans / missing).unlink()
+    runner.answer("gh issue list", json.dumps([{"number": 4, "title": "Drift in dev"}]))
+    runner.answer("gh issue edit 4")
+    assert _drift(runner, plans) == 1
+    (edited,) = runner.called("edit", "4")
+    assert "**not looked at**" in edited.files[edited.option("--body-file")]
+
+
+def test_a_look_that_failed_is_no_rest(runner: Runner, tmp_path: Path) -> None:
+    plans = _quiet(tmp_path)
     (plans / "dev" / "1-network.jsonl").write_text("")
     runner.answer("gh issue list", "[]")
     runner.answer("gh label create")
     runner.answer("gh issue create")
     assert _drift(runner, plans) == 1
-    (plans / "dev" / "1-network.jsonl").unlink()
-    (plans / "dev").rmdir()
-    assert _drift(runner, plans) == 1, "nothing was looked at"
