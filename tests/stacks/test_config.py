@@ -1,13 +1,15 @@
 """The settings of an environment: what they may be, and how mistakes are told."""
 
 import re
+import subprocess
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
+from pathlib import Path
 
 import pytest
 import yaml
 
-from stacks.config import Config, ConfigError, parse
+from stacks.config import Config, ConfigError, own, parse
 from stacks.timing import LONGEST_SESSION_SECONDS
 from tests.stacks.recording import ROOT, settings_of
 
@@ -57,6 +59,10 @@ def test_all_mistakes_are_told_at_once() -> None:
             {"image_environment": "prod"},
             "image_digest: is missing: image_environment is another one, where nothing is built",
         ),
+        (
+            {"permissions_boundary": "transcriber-boundary-prod"},
+            "permissions_boundary: bounds the roles of prod, and these of dev could do nothing: empty is no bound",
+        ),
         ({"task_memory_mib": "4096"}, "task_memory_mib: 256 CPU units go with 512 to 2048 MiB, in steps of 1024"),
         ({"min_tasks": "3"}, "max_tasks: is less than min_tasks"),
         ({"sessions_per_task": "21"}, "sessions_per_task: is more than max_sessions"),
@@ -100,6 +106,21 @@ def test_environment_must_have_a_name_that_fits_everywhere(environment: str) -> 
     with pytest.raises(ConfigError) as raised:
         parse(environment, _values())
     assert raised.value.problems[0].startswith("stack: ")
+
+
+def test_the_runbook_makes_settings_for_another_region(tmp_path: Path) -> None:
+    """Of prod's, with the image that it was promoted with: nothing in the other region is bounded by, or taken from, what
+    is in this one."""
+    text = (ROOT / "docs/runbooks/region-down.md").read_text()
+    (command,) = re.findall(r"^ *(sed .* Pulumi\.prod\.yaml >Pulumi\.west\.yaml)$", text, re.MULTILINE)
+    promoted = f"  transcriber:image_environment: dev\n  transcriber:image_digest: sha256:{'0' * 64}\n"
+    (tmp_path / "Pulumi.prod.yaml").write_text((ROOT / "Pulumi.prod.yaml").read_text() + promoted)
+    subprocess.run(("sh", "-c", command), cwd=tmp_path, check=True)
+    made = yaml.safe_load((tmp_path / "Pulumi.west.yaml").read_text())["config"]
+    config = parse("west", own(made))
+    assert (config.images, config.image_digest, config.permissions_boundary) == ("west", "", "")
+    assert made["aws:region"] == "us-west-2"
+    assert made["aws:defaultTags"]["tags"]["environment"] == "west"
 
 
 def test_an_engine_of_ones_own_needs_no_way_out() -> None:
