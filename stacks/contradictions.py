@@ -68,7 +68,7 @@ def _image_problem(values: Mapping[str, Any]) -> str | None:
 
 
 def _bound_problem(environment: str, policy: str) -> str | None:
-    """Of those that bootstrap/ makes: a role under another environment's reads no secret of this one, and no task starts."""
+    """Of those that bootstrap/ makes: under another environment's, a role reads no secret of this one."""
     _, prefix, bounded = policy.partition("transcriber-boundary-")
     if not prefix or bounded == environment:
         return None

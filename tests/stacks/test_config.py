@@ -109,8 +109,7 @@ def test_environment_must_have_a_name_that_fits_everywhere(environment: str) -> 
 
 
 def test_the_runbook_makes_settings_for_another_region(tmp_path: Path) -> None:
-    """Of prod's, with the image that it was promoted with: nothing in the other region is bounded by, or taken from, what
-    is in this one."""
+    """Of prod's, with the image that it was promoted with: the other region has neither that nor the bound."""
     text = (ROOT / "docs/runbooks/region-down.md").read_text()
     (command,) = re.findall(r"^ *(sed .* Pulumi\.prod\.yaml >Pulumi\.west\.yaml)$", text, re.MULTILINE)
     promoted = f"  transcriber:image_environment: dev\n  transcriber:image_digest: sha256:{'0' * 64}\n"
