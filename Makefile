@@ -3,7 +3,7 @@
 BIN := .venv/bin
 STACKS_BIN := .venv-stacks/bin
 # Suites that are too slow for `make test`, each a folder of tests/ and a target `test-<name>`.
-HEAVY := browser container engine faults fuzz stacks
+HEAVY := browser clients container engine faults fuzz stacks
 BENCHES := $(sort $(patsubst bench/%.py,%,$(filter-out bench/_%,$(wildcard bench/*.py))))
 
 .DEFAULT_GOAL := help
@@ -130,6 +130,11 @@ test-container: .venv/.dev-stamp ## Heavy: the images, built and run under Farga
 test-browser: .venv/.dev-stamp ## Heavy: what a real Chromium records of its microphone, streamed to the service
 	@.ci/install-packages browser
 	$(BIN)/python -m pytest tests/browser
+
+.PHONY: test-clients
+test-clients: .venv/.dev-stamp ## Heavy: clients in Python, JavaScript and Go that are not ours, the examples among them
+	@command -v go >/dev/null || .ci/install-packages clients
+	$(BIN)/python -m pytest tests/clients
 
 .PHONY: test-engine
 test-engine: .venv/.dev-stamp ## Heavy: the local engine's models, languages and filters on real speech

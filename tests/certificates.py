@@ -53,8 +53,12 @@ class Authority:
         )
         return files
 
+    @property
+    def pem(self) -> bytes:
+        return self._certificate.public_bytes(serialization.Encoding.PEM)
+
     def client_context(self) -> ssl.SSLContext:
         """Of a client that trusts this authority and no other."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_verify_locations(cadata=self._certificate.public_bytes(serialization.Encoding.PEM).decode())
+        context.load_verify_locations(cadata=self.pem.decode())
         return context
