@@ -27,13 +27,12 @@ run: .venv/.local-stamp ## Run the service on HOST and PORT (127.0.0.1:8080) unt
 # Running it on AWS: one environment, ENV=dev or ENV=prod (docs/infrastructure.md)
 
 ENV ?= dev
-ENVIRONMENTS ?= dev,prod
 export PULUMI_SKIP_UPDATE_CHECK ?= true
 
 .PHONY: bootstrap
 bootstrap: .venv/.local-stamp ## Prepare an AWS account for REPO=OWNER/REPO: state, roles, secrets; asks first; ENVIRONMENTS=dev narrows it
 	@[ -n "$(REPO)" ] || { echo "usage: make bootstrap REPO=OWNER/REPO [ENVIRONMENTS=dev] [ARGS='--budget-email you@example.com']"; exit 2; }
-	@$(BIN)/python -m bootstrap $(REPO) --environments $(ENVIRONMENTS) $(ARGS)
+	@$(BIN)/python -m bootstrap $(REPO) $(if $(ENVIRONMENTS),--environments $(ENVIRONMENTS)) $(ARGS)
 
 .PHONY: rights
 rights: .venv/.local-stamp ## Print how many actions each role of `make bootstrap` may take, and where

@@ -5,16 +5,18 @@ import getpass
 import json
 import re
 import secrets
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from bootstrap import parameters
+from bootstrap.cli import STACK, Stopped, aws, missing, say, the_stack
+from bootstrap.next_steps import told
+from bootstrap.parameters import UNMADE, WAITING
 from bootstrap.scopes import ENVIRONMENTS
 from bootstrap.template import TEMPLATE
 
-STACK = "transcriber-bootstrap"
 PROVIDER = "oidc-provider/token.actions.githubusercontent.com"
 ASKED = {
     "api-keys": "the clients' API keys, as one line of what `transcriber keys` writes",
@@ -22,49 +24,9 @@ ASKED = {
     "smoke-api-key": "a client's key for the test after a deployment; not needed without API keys",
 }
 """SSM parameters by the end of their name. `token-secret` is made here."""
-WAITING = "REVIEW_IN_PROGRESS"
-"""For its first change set to be executed."""
-UNMADE = ("CREATE_FAILED", "DELETE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
-"""What a first time that failed leaves: CloudFormation does nothing with such a stack but delete it."""
 REPOSITORY = re.compile(r"[A-Za-z0-9-]+(@\d+)?/[\w.-]+?(@\d+)?", re.ASCII)
-IDS = re.compile(r"@\d+")
 
 Ask = Callable[[str], str]
-
-
-class Stopped(Exception):
-    """Why nothing more is done; its text is for people."""
-
-
-def aws(*arguments: str, given: str = "") -> Any:
-    """What the AWS CLI answers, decoded; None for nothing. `given` is its standard input: values are in no argument.
-
-    Raises:
-        Stopped: with what it says, as it fails.
-    """
-    command = ["aws", *arguments, "--output", "json"]
-    try:
-        done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        raise Stopped("there is no `aws`: install the AWS CLI, version 2, and give it credentials") from None
-    if done.returncode:
-        raise Stopped(done.stderr.strip() or f"aws {' '.join(arguments[:2])} failed")
-    return json.loads(done.stdout) if done.stdout.strip() else None
-
-
-def missing(problem: Stopped) -> bool:
-    """Whether it means that a stack or a resource of it is not there."""
-    return "does not exist" in str(problem)
-
-
-def stack_status() -> str:
-    """Empty if there is none."""
-    try:
-        return str(aws("cloudformation", "describe-stacks", "--stack-name", STACK)["Stacks"][0]["StackStatus"])
-    except Stopped as problem:
-        if missing(problem):
-            return ""
-        raise
 
 
 def others_provider() -> str:
@@ -83,7 +45,7 @@ def others_provider() -> str:
     return "" if found[0] == own else str(found[0])
 
 
-def planned(parameters: dict[str, str], status: str) -> tuple[str, list[str]]:
+def planned(values: dict[str, str], status: str) -> tuple[str, list[str]]:
     """A change set, and a line for each of its changes; without any, there is none either."""
     kind = "UPDATE" if status and status != WAITING else "CREATE"
     given = {
@@ -92,7 +54,7 @@ def planned(parameters: dict[str, str], status: str) -> tuple[str, list[str]]:
         "ChangeSetType": kind,
         "TemplateBody": TEMPLATE.read_text(),
         "Capabilities": ["CAPABILITY_NAMED_IAM"],
-        "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+        "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()],
     }
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         file.write(json.dumps(given))
@@ -119,9 +81,9 @@ def _change(change: dict[str, Any]) -> str:
     return f"  {change['Action'].lower():8}{change['ResourceType']:28}{change['LogicalResourceId']}{replaced}"
 
 
-def apply(parameters: dict[str, str], ask: Ask, bucket: str) -> None:
+def apply(values: dict[str, str], ask: Ask, bucket: str) -> None:
     """Bring the stack to what the template says, when told so. `bucket` is that of the states."""
-    status = stack_status()
+    status = str(the_stack().get("StackStatus", ""))
     if status in UNMADE:
         remove()
         status = ""
@@ -130,7 +92,7 @@ def apply(parameters: dict[str, str], ask: Ask, bucket: str) -> None:
             f"the bucket {bucket} is there and {STACK} is not: it was kept of an earlier time, with states that keys of"
             " that time open. Empty it and delete it, with its versions, then run this again"
         )
-    name, changes = planned(parameters, status)
+    name, changes = planned(values, status)
     if not changes:
         say(f"{STACK}: nothing to change")
         return
@@ -197,53 +159,11 @@ def store(environment: str, ask: Ask) -> None:
         say(f"{name}: {'stored' if value else 'left out'}")
 
 
-def told(repository: str, environments: Sequence[str], account: str, region: str) -> str:
-    """What to do next."""
-    described = aws("cloudformation", "describe-stacks", "--stack-name", STACK)["Stacks"][0]
-    outputs = {each["OutputKey"]: each["OutputValue"] for each in described["Outputs"]}
-    variables, commands = {"AWS_REGION": region}, list[str]()
-    for environment in environments:
-        end, name = environment.upper(), environment.capitalize()
-        backend, provider = outputs[f"BackendUrl{name}"], outputs[f"SecretsProvider{name}"]
-        variables |= {
-            f"AWS_ACCOUNT_ID_{end}": account,
-            f"PULUMI_BACKEND_URL_{end}": backend,
-            f"PULUMI_SECRETS_PROVIDER_{end}": provider,
-        }
-        commands += [
-            f"  pulumi login '{backend}'",
-            f"  pulumi stack init {environment} --secrets-provider '{provider}'",
-            f"  make up ENV={environment}",
-        ]
-    lines = [f"  gh variable set {key} --body '{value}'" for key, value in variables.items()]
-    lines += [line for environment in environments for line in _protected(repository, environment)]
-    return "\n".join(["Tell GitHub:", *lines, "On this machine:", *commands])
-
-
-POLICY = "deployment_branch_policy"
-BRANCHES = f"-F '{POLICY}[protected_branches]=false' -F '{POLICY}[custom_branch_policies]=true'"
-APPROVAL = "-F 'reviewers[][type]=User' -F \"reviewers[][id]=$(gh api user --jq .id)\""
-
-
-def _protected(repository: str, environment: str) -> list[str]:
-    """Commands for an environment that takes what is on main alone, prod's after somebody approved it. One that nobody
-    made GitHub makes by itself, without any rule."""
-    path = f"repos/{IDS.sub('', repository)}/environments/{environment}"
-    rules = f"{BRANCHES} {APPROVAL}" if environment == "prod" else BRANCHES
-    policies = f"  gh api --method POST {path}/deployment-branch-policies"
-    released = [f"{policies} -f name='v*' -f type=tag"] if environment == "dev" else []
-    return [f"  gh api --method PUT {path} {rules}", f"{policies} -f name=main", *released]
-
-
-def say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-
-
-def _environments(text: str) -> tuple[str, ...]:
-    chosen = tuple(name for name in ENVIRONMENTS if name in text.split(","))
+def _environments(text: str) -> str:
+    chosen = [name for name in ENVIRONMENTS if name in text.split(",")]
     if not chosen or set(text.split(",")) - set(ENVIRONMENTS):
         raise argparse.ArgumentTypeError("is dev, prod or dev,prod")
-    return chosen
+    return ",".join(chosen)
 
 
 def _repository(text: str) -> str:
@@ -253,35 +173,36 @@ def _repository(text: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None, *, ask: Ask = input, ask_secret: Ask = getpass.getpass) -> int:
-    parser = argparse.ArgumentParser(prog="bootstrap", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="bootstrap",
+        description=__doc__,
+        epilog="What is left out is as the last time, and the first time as in brackets.",
+    )
     parser.add_argument("repository", type=_repository, help="OWNER/REPO, or OWNER@OWNER_ID/REPO@REPO_ID")
     parser.add_argument(
-        "--environments",
-        type=_environments,
-        default=",".join(ENVIRONMENTS),
-        help="which of them this account has, dev, prod or dev,prod (%(default)s)",
+        "--environments", type=_environments, help="which of them this account has: dev, prod or dev,prod (dev,prod)"
     )
-    parser.add_argument("--hosted-zone", default="*", help="ID of the zone to write names into; any if left out")
-    parser.add_argument("--budget-email", default="", help="who is told of costs; without one there is no budget")
-    parser.add_argument("--budget-dollars", type=int, default=200, help="a month (%(default)s)")
+    parser.add_argument("--hosted-zone", help="ID of the zone to write names into, * for any (*)")
+    parser.add_argument("--budget-email", help="who is told of costs; without one there is no budget")
+    parser.add_argument("--budget-dollars", type=int, help="a month (200)")
     chosen = parser.parse_args(arguments)
     try:
         account = aws("sts", "get-caller-identity")["Account"]
         region = aws("ec2", "describe-availability-zones")["AvailabilityZones"][0]["RegionName"]
-        names = " and ".join(chosen.environments)
-        say(f"Account {account}, region {region}, for {names}: state, its keys, roles for GitHub Actions, budget.")
-        parameters = {
-            "Environments": ",".join(chosen.environments),
-            "SubjectPrefix": f"repo:{chosen.repository}",
-            "HostedZone": chosen.hosted_zone,
-            "GitHubProviderArn": others_provider(),
-            "BudgetDollars": str(chosen.budget_dollars),
-            "BudgetEmail": chosen.budget_email,
-        }
-        apply(parameters, ask, f"transcriber-state-{account}-{region}")
-        for environment in chosen.environments:
+        given, kept = parameters.of(chosen)
+        environments = given["Environments"].split(",")
+        parameters.require_place(environments, account, region)
+        say(
+            f"Account {account}, region {region}, for {' and '.join(environments)}: state, its keys, roles for GitHub"
+            " Actions, budget."
+        )
+        if kept:
+            say(f"As the last time: {', '.join(f'{key} {value}' for key, value in kept.items())}")
+        given |= {"SubjectPrefix": f"repo:{chosen.repository}", "GitHubProviderArn": others_provider()}
+        apply(given, ask, f"transcriber-state-{account}-{region}")
+        for environment in environments:
             store(environment, ask_secret)
-        say(told(chosen.repository, chosen.environments, account, region))
+        say(told(chosen.repository, environments, account, region))
     except Stopped as problem:
         sys.stderr.write(f"bootstrap: {problem}\n")
         return 1

@@ -37,7 +37,7 @@ ABSENT = "Stack with id transcriber-bootstrap does not exist"
 OUTPUTS = [
     {"OutputKey": f"{key}{name}", "OutputValue": value.format(name.lower())}
     for name in ("Dev", "Prod")
-    for key, value in (("BackendUrl", "s3://state/{}?region=eu-west-1"), ("SecretsProvider", "awskms:///{}"))
+    for key, value in (("BackendUrl", "s3://state/{}?region=us-east-1"), ("SecretsProvider", "awskms:///{}"))
 ]
 THERE = {"Stacks": [{"StackStatus": "UPDATE_COMPLETE", "Outputs": OUTPUTS}]}
 OWN = f"arn:aws:iam::123456789012:{PROVIDER}"
@@ -52,7 +52,7 @@ class Cli:
         program.write_text(AWS.format(python=sys.executable, folder=str(folder)))
         program.chmod(0o755)
         self.says("sts get-caller-identity", {"Account": "123456789012"})
-        self.says("ec2 describe-availability-zones", {"AvailabilityZones": [{"RegionName": "eu-west-1"}]})
+        self.says("ec2 describe-availability-zones", {"AvailabilityZones": [{"RegionName": "us-east-1"}]})
         self.says("iam list-open-id-connect-providers", {"OpenIDConnectProviderList": []})
         self.says("cloudformation describe-stacks", THERE)
         self.says("cloudformation create-change-set", {"Id": "the-set"})
@@ -95,9 +95,9 @@ def test_shows_changes_then_makes_them(cli: Cli, capsys: pytest.CaptureFixture[s
     assert len(cli.calls("cloudformation execute-change-set")) == 1
     out = capsys.readouterr().out
     assert "add     AWS::S3::Bucket             StateBucket" in out
-    assert "  pulumi login 's3://state/dev?region=eu-west-1'\n" in out
+    assert "  pulumi login 's3://state/dev?region=us-east-1'\n" in out
     assert "  pulumi stack init prod --secrets-provider 'awskms:///prod'\n" in out
-    assert "  gh variable set PULUMI_BACKEND_URL_PROD --body 's3://state/prod?region=eu-west-1'\n" in out
+    assert "  gh variable set PULUMI_BACKEND_URL_PROD --body 's3://state/prod?region=us-east-1'\n" in out
 
 
 def test_environments_are_made_with_their_rules(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
@@ -156,10 +156,10 @@ def test_a_bucket_of_an_earlier_time_is_told_before_anything_is_made(
     cli: Cli, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cli.says("cloudformation describe-stacks", error=ABSENT)
-    cli.says("s3api list-buckets", {"Buckets": [{"Name": "transcriber-state-123456789012-eu-west-1"}]})
+    cli.says("s3api list-buckets", {"Buckets": [{"Name": "transcriber-state-123456789012-us-east-1"}]})
     assert _run() == 1
     assert cli.calls("cloudformation create-change-set") == []
-    assert "the bucket transcriber-state-123456789012-eu-west-1 is there" in capsys.readouterr().err
+    assert "the bucket transcriber-state-123456789012-us-east-1 is there" in capsys.readouterr().err
 
 
 def test_what_holds_states_is_kept_but_of_a_creation_that_failed() -> None:
@@ -222,6 +222,66 @@ def test_parameters_are_those_of_the_template(cli: Cli) -> None:
     assert given["Environments"] in parameters["Environments"]["AllowedValues"]
     outputs = template.template()["Outputs"].keys()
     assert outputs == {each["OutputKey"] for each in OUTPUTS}
+
+
+def _parameters(cli: Cli) -> dict[str, str]:
+    """Those of the last change set."""
+    (_, change_set) = cli.calls("cloudformation create-change-set")[-1]
+    return {each["ParameterKey"]: each["ParameterValue"] for each in change_set["Parameters"]}
+
+
+SET = {"Environments": "dev", "HostedZone": "Z012345", "BudgetDollars": "900", "BudgetEmail": "ops@example.com"}
+
+
+def _made_with(cli: Cli, status: str, **values: str) -> None:
+    given = [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
+    made = {**THERE["Stacks"][0], "StackStatus": status, "Parameters": given}
+    cli.says("cloudformation describe-stacks", {"Stacks": [made]})
+
+
+def test_what_was_set_the_first_time_is_kept_the_second(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+    """Or rights would reach every zone again, and the budget would go."""
+    _made_with(cli, "CREATE_COMPLETE", **SET)
+    assert _run() == 0
+    assert SET.items() <= _parameters(cli).items()
+    out = capsys.readouterr().out
+    assert "As the last time: Environments dev, HostedZone Z012345, BudgetDollars 900" in out
+    assert "/transcriber/prod/" not in out
+    assert _run("yes", "--environments", "dev,prod", "--hosted-zone", "*", "--budget-email", "") == 0
+    assert _parameters(cli).items() >= {
+        "Environments": "dev,prod", "HostedZone": "*", "BudgetDollars": "900", "BudgetEmail": "",
+    }.items()  # fmt: skip
+
+
+@pytest.mark.parametrize("status", ["ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"])
+def test_what_was_never_made_sets_nothing(cli: Cli, status: str) -> None:
+    _made_with(cli, status, **SET)
+    assert _run() == 0
+    assert _parameters(cli).items() >= {"Environments": "dev,prod", "HostedZone": "*", "BudgetEmail": ""}.items()
+
+
+@pytest.mark.parametrize(
+    ("command", "answer", "told"),
+    [
+        (
+            "sts get-caller-identity",
+            {"Account": "999999999999"},
+            "this is account 999999999999, which Pulumi.dev.yaml does not allow: set aws:allowedAccountIds there",
+        ),
+        (
+            "ec2 describe-availability-zones",
+            {"AvailabilityZones": [{"RegionName": "eu-west-1"}]},
+            "this is eu-west-1, and Pulumi.dev.yaml has us-east-1: set AWS_REGION, or aws:region there",
+        ),
+    ],
+)
+def test_where_environments_are_not_nothing_is_made(
+    cli: Cli, capsys: pytest.CaptureFixture[str], command: str, answer: Any, told: str
+) -> None:
+    cli.says(command, answer)
+    assert _run() == 1
+    assert capsys.readouterr().err == f"bootstrap: {told}\n"
+    assert cli.calls("cloudformation create-change-set") == []
 
 
 def test_secrets_are_in_no_argument_and_not_shown(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:

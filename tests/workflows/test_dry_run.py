@@ -135,7 +135,7 @@ def test_a_release_publishes_images_by_digest_with_what_is_in_them(play: Play) -
 def test_variables_are_those_that_bootstrap_has_set() -> None:
     text = "".join(path.read_text() for path in job_graph.WORKFLOWS.iterdir())
     assert {name for name in VARIABLES if f"vars.{name}" in text} == VARIABLES.keys()
-    bootstrap = (ROOT / "bootstrap/__main__.py").read_text()
+    bootstrap = (ROOT / "bootstrap/next_steps.py").read_text()
     assert all(name.removesuffix("_DEV").removesuffix("_PROD") in bootstrap for name in VARIABLES)
 
 
