@@ -8,6 +8,11 @@ from itertools import pairwise
 from typing import Protocol
 
 _JOINER = "\N{ZERO WIDTH JOINER}"
+_VIRAMA = 9
+"""The combining class of what joins the consonants beside it."""
+_VOWELS_BEFORE = frozenset("เแโใไເແໂໃໄ")
+_VOWELS_BEHIND = frozenset("ะาำๅๆะາຳຽໆ")
+"""Of Thai and Lao, that are letters of their own and stand before or behind their consonant; and what repeats it."""
 
 
 class Timed(Protocol):
@@ -106,15 +111,30 @@ def _stretches(text: str, words: Sequence[Timed]) -> list[_Stretch]:
 def _pieces(text: str, widest: int) -> Iterator[tuple[int, int]]:
     """Where each token begins, with the space before it, and ends."""
     breaks = [0, *(at for at in range(1, len(text)) if _may_break(text[at - 1], text[at])), len(text)]
-    for begin, end in pairwise(breaks):
-        first, width = begin, 0
-        for at in range(begin, end):
-            width += _cells_of(text[at]) if text[at] != " " else 0
-            if width > widest and at > first and _may_tear(text[at - 1], text[at]):
-                yield first, at
-                first, width = at, _cells_of(text[at])
-        if first < end:
-            yield first, end
+    for first, end in pairwise(breaks):
+        begin, left = first, cells(text[first:end].removeprefix(" "))
+        while left > widest:
+            cut = _tear(text, begin, end, widest, left / -(-left // widest))
+            yield begin, cut
+            left -= cells(text[begin:cut].removeprefix(" "))
+            begin = cut
+        if begin < end:
+            yield begin, end
+
+
+def _tear(text: str, begin: int, end: int, widest: int, wanted: float) -> int:
+    """Where to end a line within what is too wide for one: where it may end, about so many cells on; else where it is
+    full."""
+    width, cut, best = 0, begin + 1, widest + 1.0
+    for at in range(begin, end):
+        far = abs(width - wanted)
+        may = at > begin and _may_tear(text[at - 1], text[at])
+        if may and width and far < best:
+            cut, best = at, far
+        width += _cells_of(text[at]) if text[at] != " " else 0
+        if width > widest:
+            return cut if best <= widest else max(at, begin + 1)
+    return cut
 
 
 @lru_cache(maxsize=4096)
@@ -136,9 +156,13 @@ def _may_break(before: str, after: str) -> bool:
     return _is_unspaced(before) or _is_unspaced(after)
 
 
+@lru_cache(maxsize=4096)
 def _may_tear(before: str, after: str) -> bool:
-    """Whether a line may end here when nothing better is found: not within what is seen as one character."""
-    return _cells_of(after) > 0 and before != _JOINER
+    """Whether a line may end here when nothing better is found: not within what is seen as one character, nor between a
+    consonant and its vowel."""
+    if before == _JOINER or unicodedata.combining(before) == _VIRAMA or before in _VOWELS_BEFORE:
+        return False
+    return _cells_of(after) > 0 and unicodedata.category(after) != "Mc" and after not in _VOWELS_BEHIND
 
 
 def _is_unspaced(letter: str) -> bool:

@@ -55,11 +55,30 @@ def test_thai_of_single_characters_is_not_broken_between_them() -> None:
 
 
 def test_what_is_wider_than_a_line_is_torn_but_not_within_a_character() -> None:
-    assert texts(tokens_of("x" * 25, (), 0, 1, widest=10)) == ["x" * 10, "x" * 10, "x" * 5]
+    assert texts(tokens_of("x" * 25, (), 0, 1, widest=10)) == ["x" * 8, "x" * 8, "x" * 9]
     accented = "e\N{COMBINING ACUTE ACCENT}" * 6
-    assert texts(tokens_of(accented, (), 0, 1, widest=4)) == [accented[:8], accented[8:]]
+    assert texts(tokens_of(accented, (), 0, 1, widest=4)) == [accented[:6], accented[6:]]
     family = "👩‍👩‍👧" * 2
     assert all(not token.startswith("\N{ZERO WIDTH JOINER}") for token in texts(tokens_of(family, (), 0, 1, widest=6)))
+
+
+def test_what_has_no_place_to_be_torn_is_torn_all_the_same() -> None:
+    joined = "\N{ZERO WIDTH JOINER}".join("👨👩👧👦") * 2
+    for text in ("ab" + joined, "\N{ZERO WIDTH JOINER}".join("👨" * 9), "abcd " + joined):
+        tokens = tokens_of(text, (), 0, 1, widest=8)
+        assert whole(tokens) == text
+        assert max(cells(token.text) for token in tokens) <= 8
+
+
+def test_scripts_without_spaces_are_torn_evenly_and_between_syllables() -> None:
+    thai = "ไปเที่ยวที่จังหวัดเชียงใหม่ซึ่งเป็นจังหวัดที่มีความสวยงามมาก"
+    lines = texts(tokens_of(thai, (), 0, 1, widest=WIDE))
+    assert "".join(lines) == thai
+    assert [cells(line) for line in lines] == [21, 23]
+    for syllable in ("กา", "เก", "नी", "क्ष"):
+        torn = texts(tokens_of(syllable * 5, (), 0, 1, widest=3))
+        assert len(torn) > 1
+        assert all(token == syllable * (len(token) // len(syllable)) for token in torn)
 
 
 def test_line_breaks_and_control_characters_are_no_text() -> None:
@@ -78,7 +97,10 @@ def test_cells() -> None:
     )
 
 
-@given(st.text(), st.lists(st.floats(0, 1e4), min_size=2, max_size=20), st.integers(2, 40))
+JOINED = st.text(st.sampled_from("aก👨日 \N{ZERO WIDTH JOINER}\N{COMBINING ACUTE ACCENT}ाเ"), max_size=60)
+
+
+@given(st.text() | JOINED, st.lists(st.floats(0, 1e4), min_size=2, max_size=20), st.integers(2, 40))
 def test_tokens_make_up_the_text_in_order_and_none_is_too_wide(text: str, times: list[float], widest: int) -> None:
     text = plain(text)
     words = [Word(word, times[at % len(times)], times[-1 - at % len(times)]) for at, word in enumerate(text.split())]
