@@ -1,6 +1,6 @@
 """Images in the registry that all environments run from: `image.py resolve IMAGE` prints a digest, `image.py name
-DIGEST TAG` gives the image one more name. IMAGE is a digest, a version such as 1.2.3, a commit or a tag of the
-registry.
+DIGEST TAG` gives the image one more name, `image.py tags DIGEST` prints those that it has. IMAGE is a digest, a version
+such as 1.2.3, a commit or a tag of the registry.
 
 Needs AWS_REGION and, where the registry is another account's, REGISTRY_ACCOUNT."""
 
@@ -55,6 +55,17 @@ def resolve(image: str) -> str:
     return str(found[0]["imageDigest"])
 
 
+def tags(digest: str) -> list[str]:
+    """All of its names; none if the registry does not have it any more."""
+    try:
+        found = _ecr("describe-images", "--image-ids", image_id(digest))["imageDetails"]
+    except Refused as refused:
+        if "ImageNotFoundException" not in str(refused):
+            raise
+        return []
+    return [str(tag) for each in found for tag in each.get("imageTags", ())]
+
+
 def name(digest: str, tag: str) -> None:
     """Give it the tag, which no other image may have; nothing if it has it.
 
@@ -91,8 +102,10 @@ def main(arguments: Sequence[str]) -> int:
                 sys.stdout.write(f"{resolve(image)}\n")
             case ["name", digest, tag]:
                 name(digest, tag)
+            case ["tags", digest]:
+                sys.stdout.write("".join(f"{tag}\n" for tag in tags(digest)))
             case _:
-                return _say("usage: image.py resolve IMAGE | name DIGEST TAG")
+                return _say("usage: image.py resolve IMAGE | name DIGEST TAG | tags DIGEST")
     except Refused as refused:
         return _say(str(refused))
     return 0

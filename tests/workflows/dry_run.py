@@ -149,7 +149,7 @@ class DryRun:
         if self._happening is RELEASE:
             _date(copy)
         machine = Machine(self.folder / number / "machine", copy, self.folder / "artifacts")
-        machine.variables(GITHUB_REF_NAME=self._happening.ref)
+        machine.variables(GITHUB_EVENT_NAME=self._happening.event, GITHUB_REF_NAME=self._happening.ref)
         within = {**context, "steps": {}}
         given = filled(job.get("env", {}), within)
         steps = [

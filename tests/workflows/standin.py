@@ -99,6 +99,10 @@ class Runner:
         )
         self.program(program, text)
 
+    def answers_first(self) -> None:
+        """The answer that was given last comes before all others."""
+        self._answers.insert(0, self._answers.pop())
+
     def program(self, name: str, text: str) -> None:
         """One that is there for scripts to call."""
         file = self._bin / name

@@ -150,6 +150,71 @@ def test_an_image_that_is_gone_changes_nothing(copied_runner: Runner) -> None:
     assert not copied_runner.called("pulumi")
 
 
+def _runs(runner: Runner, *tags: str) -> None:
+    """What runs has these names in the registry."""
+    details = {"imageDetails": [{"imageDigest": BUILT, "imageTags": ["build-0123", *tags]}]}
+    runner.answer(f"aws ecr describe-images imageDigest={BUILT}", json.dumps(details))
+    runner.answers_first()
+
+
+def _push(runner: Runner, environment: str) -> str:
+    """What a deployment of a push says when it fails."""
+    done = runner.run(
+        "deploy", ENVIRONMENT=environment, ACTION="deploy", IMAGE="", GITHUB_EVENT_NAME="push", **_of(environment)
+    )
+    return done.stderr if done.returncode else ""
+
+
+def _of(environment: str) -> dict[str, str]:
+    return VARIABLES | {"PULUMI_BACKEND_URL": f"s3://state/{environment}?region=us-east-1"}
+
+
+def test_what_was_merged_earlier_does_not_undo_what_is_later(ready: Runner, copy: Path) -> None:
+    """Its checks took longer."""
+    later = commit(copy)
+    git(copy, "update-ref", "refs/remotes/origin/main", later)
+    git(copy, "checkout", "--quiet", "HEAD~1")
+    _runs(ready, f"commit-{later[:12]}")
+    assert f"dev runs {later[:12]}, which is later on main than this commit" in _push(ready, "dev")
+    assert not ready.called("up")
+    assert _deploy(ready, "dev") == "", "by hand it may be"
+
+
+def test_what_is_later_comes_after_what_runs(ready: Runner, copy: Path) -> None:
+    """And so it does after a branch that was tried, whatever that is made of, and a second time."""
+    on_main = git(copy, "rev-parse", "HEAD")
+    branch = commit(copy)
+    git(copy, "checkout", "--quiet", on_main)
+    _runs(ready, f"commit-{on_main[:12]}", f"commit-{branch[:12]}", "commit-0123456789ab")
+    assert _push(ready, "dev") == ""
+    assert ready.called("up")
+
+
+def test_the_first_deployment_comes_after_nothing(copied_runner: Runner) -> None:
+    copied_runner.answer("make .venv-stacks/.stamp")
+    copied_runner.answer("aws get-object", code=254, err="An error occurred (NoSuchKey) when calling GetObject")
+    copied_runner.answer("pulumi stack select")
+    copied_runner.answer("pulumi up", code=255, err="error: update failed\n")
+    assert "update failed" in _push(copied_runner, "dev")
+
+
+def test_a_registry_that_does_not_answer_is_no_registry_without_the_image(ready: Runner) -> None:
+    gone = "(ImageNotFoundException) when calling the DescribeImages operation"
+    for says, ends in ((gone, ""), ("(AccessDeniedException)", "image: (AccessDeniedException)\n")):
+        ready.answer(f"aws ecr describe-images imageDigest={BUILT}", code=254, err=says)
+        ready.answers_first()
+        assert _push(ready, "dev") == ends
+
+
+def test_an_image_that_the_file_names_is_not_named_after_the_commit(ready: Runner, copy: Path) -> None:
+    """Nothing was built of it: a release of this commit would be the image that was gone back to."""
+    file = copy / "Pulumi.dev.yaml"
+    file.write_text(file.read_text() + f"  transcriber:image_digest: {OLDER}\n")
+    assert _deploy(ready, "dev") == ""
+    assert ready.called("up")
+    assert not ready.called("put-image")
+
+
 def test_a_failed_up_is_no_deployment(copied_runner: Runner) -> None:
     copied_runner.answer("make .venv-stacks/.stamp")
     copied_runner.answer("pulumi stack select")
@@ -217,6 +282,17 @@ def test_a_preview_pins_what_a_deployment_would(ready: Runner, copy: Path, tmp_p
     assert _pinned(copy, "prod")["image_digest"] == OLDER, "drift is against what runs"
 
 
+def test_prod_that_can_not_look_into_devs_account_is_previewed_with_what_it_runs(
+    copied_runner: Runner, copy: Path, tmp_path: Path
+) -> None:
+    """Without an image it would build one of its own, which no deployment does."""
+    copied_runner.answer("make .venv-stacks/.stamp")
+    has_state(copied_runner, prod=OLDER)
+    copied_runner.answer("aws get-object", code=254, err="An error occurred (AccessDenied) when calling GetObject")
+    _look(copied_runner, tmp_path, "prod", BUILDER_BACKEND_URL="s3://other/dev?region=us-east-1")
+    assert _pinned(copy, "prod")["image_digest"] == OLDER
+
+
 def test_dev_is_previewed_as_it_is_built(ready: Runner, copy: Path, tmp_path: Path) -> None:
     before = (copy / "Pulumi.dev.yaml").read_text()
     _look(ready, tmp_path, "dev", PULUMI_BACKEND_URL=VARIABLES["BUILDER_BACKEND_URL"])
@@ -226,7 +302,8 @@ def test_dev_is_previewed_as_it_is_built(ready: Runner, copy: Path, tmp_path: Pa
 def test_before_the_first_deployment_nothing_is_pinned(copied_runner: Runner, copy: Path, tmp_path: Path) -> None:
     copied_runner.answer("make .venv-stacks/.stamp")
     copied_runner.answer("aws get-object", code=254, err="An error occurred (NoSuchKey) when calling GetObject")
-    assert "what dev runs is not known: nothing is pinned\n" in _look(copied_runner, tmp_path, "prod")
+    said = _look(copied_runner, tmp_path, "prod")
+    assert "neither what dev runs nor what prod runs is known: nothing is pinned\n" in said
     assert _pinned(copy, "prod") == {}
 
 

@@ -134,3 +134,35 @@ def test_the_image_that_dev_built_gets_the_versions_name(copied_runner: Runner, 
     assert copied_runner.called("describe-images")[0].option("--image-ids") == f"imageTag=commit-{head[:12]}"
     (put,) = copied_runner.called("put-image")
     assert (put.option("--image-digest"), put.option("--image-tag")) == (BUILT, "release-1.0.0")
+
+
+MISSING = "An error occurred (ImageNotFoundException) when calling the DescribeImages operation"
+
+
+def test_a_deployment_that_is_under_way_is_waited_for(copied_runner: Runner, copy: Path, tmp_path: Path) -> None:
+    """The registry has the image from the second time on that it is asked."""
+    found = json.dumps({"imageDetails": [{"imageDigest": BUILT}]})
+    asked = tmp_path / "asked"
+    copied_runner.program(
+        "aws",
+        "#!/bin/sh\n"
+        f"case $2 in\n"
+        f"describe-images) [ -e {asked} ] || {{ touch {asked}; echo '{MISSING}' >&2; exit 254; }}; echo '{found}';;\n"
+        f"batch-get-image) echo '{json.dumps({'images': [MANIFEST]})}';; *) echo '{{}}';; esac\n",
+    )
+    done = copied_runner.run("name-release", TAG="v1.0.0", PAUSE_SECONDS="0")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"v1.0.0 is {BUILT}\n" in copied_runner.summary.read_text()
+
+
+def test_a_commit_that_dev_never_built_is_told_with_what_to_do(copied_runner: Runner, copy: Path) -> None:
+    copied_runner.answer("aws ecr describe-images", code=254, err=MISSING)
+    done = copied_runner.run("name-release", TAG="v1.0.0", PAUSE_SECONDS="0", WAIT_SECONDS="0")
+    assert done.returncode == 1
+    assert f"dev has built nothing of {git(copy, 'rev-parse', 'HEAD')}: deploy v1.0.0 there" in done.stdout
+
+
+def test_what_is_refused_is_not_waited_for(copied_runner: Runner) -> None:
+    copied_runner.answer("aws ecr describe-images", code=254, err="(AccessDeniedException)")
+    done = copied_runner.run("name-release", TAG="v1.0.0")
+    assert (done.returncode, done.stderr) == (1, "image: (AccessDeniedException)\n")

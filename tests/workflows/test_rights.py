@@ -18,6 +18,7 @@ SHOWN = {
         ("LookPolicy", "ecr:DescribeImages"),
         ("DevServicePolicy", "ecr:BatchGetImage"),
         ("DevServicePolicy", "ecr:PutImage"),
+        ("DevStatePolicy", "s3:GetObject"),
         ("DevStatePolicy", "ssm:GetParameter"),
     },
     "transcriber-deploy-prod": {
