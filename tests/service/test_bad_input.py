@@ -53,7 +53,8 @@ async def test_bytes_that_are_no_known_audio(service: ServiceProcess) -> None:
     answer = speaker.received[-1]
     assert (answer["code"], answer["fatal"]) == ("unsupported_audio", True)
     assert "00 01 02 03" in answer["message"], "it says what was seen"
-    assert "encoding=pcm_s16le&sample_rate=16000" in answer["message"], "and how to declare raw samples"
+    assert "encoding (pcm_s16le, " in answer["message"], "and how to declare raw samples"
+    assert "sample_rate" in answer["message"]
     folder = service.stored(speaker.received[0]["session_id"])
     assert (folder / "audio.bin").read_bytes() == bytes(range(200)) * 20
     assert (folder / "transcript.txt").read_text() == "[no text from 00:00:00.000 on: unsupported_audio]\n"

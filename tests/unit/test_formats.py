@@ -68,7 +68,7 @@ async def test_unknown_bytes_are_told_how_to_be_declared() -> None:
     error = caught.value.error
     assert (error.code, error.field, error.close_code) == ("unsupported_audio", None, 1003)
     assert "starts with 52 49 46 46 01 02 03 04 41 42 43 44 and is no known container" in error.message
-    assert "encoding=pcm_s16le&sample_rate=16000" in error.message
+    assert "the options encoding (pcm_s16le, " in error.message
 
 
 async def test_too_few_bytes_to_tell_are_no_error() -> None:

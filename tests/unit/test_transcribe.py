@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -114,6 +115,12 @@ async def test_one_file_is_printed_as_it_is(command: Command, capsys: pytest.Cap
     assert remembered(command) == []
 
 
+async def test_raw_samples_are_declared(command: Command) -> None:
+    declared = ("--encoding", "mulaw", "--sample-rate", "8000", "--channels", "2")
+    assert await command.run(command.path("a.wav"), *declared) == 0
+    assert command.service.options == [{"encoding": "mulaw", "sample_rate": "8000", "channels": "2"}]
+
+
 async def test_several_are_printed_in_their_order_under_their_names(
     command: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -142,12 +149,24 @@ async def test_results_lie_in_a_folder_under_the_names_of_their_files(
     assert written == {"a.wav.srt": "10 bytes\n", "a.mp3.srt": "5 bytes\n", "c.srt": "1000 bytes\n"}
 
 
+async def test_files_of_one_name_have_a_result_each(command: Command) -> None:
+    for folder, size in (("x", 3), ("y", 4)):
+        (command.folder / folder).mkdir()
+        (command.folder / folder / "talk.wav").write_bytes(bytes(size))
+    paths = [command.path(name) for name in ("x/talk.wav", "y/talk.wav", "a.wav", "x/../a.wav")]
+    assert await command.run(*paths, "--output", command.path("out")) == 0
+    out = command.folder / "out"
+    written = {path.relative_to(out).as_posix(): path.read_text() for path in out.rglob("*.txt")}
+    assert written == {"x/talk.txt": "3 bytes\n", "y/talk.txt": "4 bytes\n", "a.txt": "10 bytes\n"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
         (["nowhere.wav"], "No such file"),
         (["cache"], "folder"),
         (["empty.wav"], "empty"),
+        (["pipe"], "stream -"),
         (["a.wav", "c.wav", "--format", "vtt"], "--output"),
         (["a.wav", "--output", "c.wav"], "File exists"),
         (["a.wav", "--url", "ftp://x"], "no address"),
@@ -159,6 +178,7 @@ async def test_wrong_usage(
 ) -> None:
     (command.folder / "cache").mkdir()
     (command.folder / "empty.wav").touch()
+    os.mkfifo(command.folder / "pipe")
     absolute = [command.path(name) if (command.folder / name).exists() else name for name in arguments]
     assert await command.run(*absolute) == 2
     assert told in capsys.readouterr().err
@@ -258,6 +278,35 @@ async def test_half_a_file_goes_on_at_its_offset(command: Command) -> None:
     assert len(command.service.audio["job-0"]) == 5
     assert await command.run(command.path("a.wav")) == 0
     assert {name: bytes(data) for name, data in command.service.audio.items()} == {"job-0": bytes(10)}
+
+
+async def test_a_file_that_grows_is_sent_as_it_was_and_one_that_shrinks_is_told(
+    command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = command.folder / "b.wav"
+    whole, append = path.read_bytes(), command.service.append
+
+    async def change(job_id: str, data: bytes, offset: int, *, complete: bool) -> None:
+        path.write_bytes(whole + b"more" if command.service.names[job_id] == "b.wav" and growing else whole[:5])
+        await append(job_id, data, offset, complete=complete)
+
+    command.service.append = change  # type: ignore[method-assign]
+    growing = True
+    assert await command.run(str(path)) == 0
+    assert bytes(command.service.audio["job-0"]) == whole
+    growing = False
+    path.write_bytes(whole)
+    async with asyncio.timeout(5):
+        assert await command.run(str(path)) == 2
+    assert "became shorter" in capsys.readouterr().err
+
+
+async def test_an_upload_that_lacks_nothing_but_its_end_is_ended(command: Command) -> None:
+    command.service.trouble = [Refused(401, "invalid_key", "Who is it?")]
+    assert await command.run(command.path("a.wav")) == 3
+    command.service.audio["job-0"] += bytes(10)
+    assert await command.run(command.path("a.wav")) == 0
+    assert command.service.complete == {"job-0"}
 
 
 async def test_a_job_that_the_service_has_not_any_more_is_begun_anew(command: Command) -> None:

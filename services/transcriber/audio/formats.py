@@ -169,8 +169,8 @@ def _unsupported(name: str, head: bytes) -> Error:
     seen = "is no known container" if name == UNKNOWN else f"looks like {name}, which is not understood here"
     message = (
         f"The audio starts with {head[:MAGIC_BYTES].hex(' ')} and {seen}. "
-        f"Understood: {', '.join(CONTAINERS)}; declare raw samples with encoding=pcm_s16le&sample_rate=16000 "
-        f"(or {', '.join(ENCODINGS[1:])}; in the query or in a start message)."
+        f"Understood: {', '.join(CONTAINERS)}. Raw samples take the options encoding ({', '.join(ENCODINGS)}) and "
+        f"sample_rate, and channels if there are several."
     )
     return Error("unsupported_audio", message, close_code=1003)
 

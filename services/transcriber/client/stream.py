@@ -73,6 +73,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     keeping = speech.add_mutually_exclusive_group()
     keeping.add_argument("--record", choices=RECORD, help="what the server is to keep, at most what it is set to")
     keeping.add_argument("--no-record", dest="record", action="store_const", const="none", help="the same as none")
+    add_raw_samples(parser)
+
+
+def add_raw_samples(parser: argparse.ArgumentParser) -> None:
     raw = parser.add_argument_group("raw samples, which don't say what they are")
     raw.add_argument("--encoding", help="pcm_s16le, mulaw, alaw or another that the server knows")
     raw.add_argument("--sample-rate", type=positive, metavar="HZ")

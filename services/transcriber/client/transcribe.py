@@ -2,10 +2,11 @@
 
 import argparse
 import asyncio
+import errno
 import json
 import os
+import stat
 import sys
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from transcriber.client.display import Display
 from transcriber.client.errors import ConnectionFailed, ConnectionLost, Refused, TranscriberError
 from transcriber.client.jobs import ATTEMPTS, FIRST_PAUSE_SECONDS, HttpService, Job, Service, is_passing, texts_of
 from transcriber.client.ledger import Ledger, cache_folder, key_of, replace_file
+from transcriber.client.outputs import distinct, outputs
 from transcriber.client.stream import (
     API_KEY_VARIABLE,
     COMPLETE,
@@ -26,6 +28,7 @@ from transcriber.client.stream import (
     REFUSED,
     URL_VARIABLE,
     USAGE,
+    add_raw_samples,
     comma_separated,
     discard,
     positive,
@@ -75,6 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     speech.add_argument("--model", help="a model that the service has")
     speech.add_argument("--separate-channels", action="store_true", help="transcribe each channel by itself")
     speech.add_argument("--no-audio", action="store_true", help="let the service keep the text, and not the file")
+    add_raw_samples(parser)
 
 
 async def run(arguments: argparse.Namespace, in_process: InProcess) -> int:
@@ -97,13 +101,14 @@ async def run(arguments: argparse.Namespace, in_process: InProcess) -> int:
 
 
 async def _run(arguments: argparse.Namespace, in_process: InProcess, display: Display) -> int:
-    several = len(arguments.files) > 1
+    files = distinct(arguments.files)
+    several = len(files) > 1
     if several and arguments.output == "-" and arguments.format in ("srt", "vtt"):
         raise _usage(f"several files as {arguments.format} need --output DIR")
     url = arguments.url or os.environ.get(URL_VARIABLE)
     options = _options(arguments)
     batch = Batch(
-        [_File(path, key_of_file(path, url or "", options)) for path in dict.fromkeys(arguments.files)],
+        [_File(path, key_of_file(path, url or "", options)) for path in files],
         options,
         arguments.format,
         None if arguments.output == "-" else _folder(arguments.output),
@@ -141,9 +146,10 @@ class Batch:
     async def run(self, service: Service, at_once: int) -> int:
         """All of them, results in their order; the worst exit code."""
         slots = asyncio.Semaphore(at_once)
-        outputs = self._outputs()
+        paths = [file.path for file in self.files]
+        results: Mapping[Path, Path] = outputs(paths, self.folder, self.kind) if self.folder else {}
         codes: list[int] = []
-        tasks = [asyncio.create_task(self._one(file, outputs[file.path], service, slots)) for file in self.files]
+        tasks = [asyncio.create_task(self._one(file, results.get(file.path), service, slots)) for file in self.files]
         try:
             for file, task in zip(self.files, tasks, strict=True):
                 code, text = await task
@@ -178,6 +184,7 @@ class Batch:
                     raise Refused(0, *(job.error or ("cancelled", "somebody has cancelled it")))
                 result = await service.result(job.id, self.kind)
                 if output:
+                    output.parent.mkdir(parents=True, exist_ok=True)
                     await asyncio.to_thread(replace_file, output, result)
                     self.ledger.done(file.key, output)
                     await service.forget(job.id)
@@ -218,12 +225,6 @@ class Batch:
             return None
         return None if job.ended and job.state != "done" else job
 
-    def _outputs(self) -> Mapping[Path, Path | None]:
-        """Where each result goes: named after its file, with the extension left off where that is no other's name."""
-        stems = Counter(file.path.stem for file in self.files)
-        names = {file.path: file.path.stem if stems[file.path.stem] == 1 else file.path.name for file in self.files}
-        return {path: self.folder / f"{name}.{self.kind}" if self.folder else None for path, name in names.items()}
-
     def _print(self, path: Path, text: bytes) -> None:
         self.display.clear()
         written = text.decode(errors="replace")
@@ -246,7 +247,10 @@ async def _send(path: Path, size: int, job: Job, service: Service) -> AsyncItera
     with path.open("rb") as file:
         while True:
             file.seek(offset)
-            data = await asyncio.to_thread(file.read, PIECE_BYTES)
+            # What is added to the file meanwhile is none of what was announced.
+            data = await asyncio.to_thread(file.read, min(PIECE_BYTES, size - offset))
+            if not data and offset < size:
+                raise OSError(errno.ESTALE, "it became shorter while it was sent")
             try:
                 await service.append(job.id, data, offset, complete=offset + len(data) >= size)
                 offset, failures = offset + len(data), 0
@@ -268,9 +272,12 @@ async def _send(path: Path, size: int, job: Job, service: Service) -> AsyncItera
 def key_of_file(path: Path, where: str, options: Mapping[str, str]) -> str:
     """Of the ledger. Raises TranscriberError where there is no such file."""
     try:
-        if path.is_dir():
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
             raise _usage(f"{path} is a folder")
-        if not path.stat().st_size:
+        if not stat.S_ISREG(status.st_mode):
+            raise _usage(f"{path} is no file that can be read again: write it to one, or use `transcriber stream -`")
+        if not status.st_size:
             raise _usage(f"{path} is empty")
         return key_of(path, where, options)
     except OSError as failure:
@@ -309,5 +316,8 @@ def _options(arguments: argparse.Namespace) -> Mapping[str, str]:
             "model": arguments.model,
             "separate_channels": arguments.separate_channels or None,
             "record": "text" if arguments.no_audio else None,
+            "encoding": arguments.encoding,
+            "sample_rate": arguments.sample_rate,
+            "channels": arguments.channels,
         }
     )
