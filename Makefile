@@ -180,8 +180,9 @@ bench: .venv/.dev-stamp ## Every measurement; `make bench-<name>` for bench/<nam
 $(BENCHES:%=bench-%): bench-%: .venv/.dev-stamp
 	@$(BIN)/python -m bench.$* $(ARGS)
 
-COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
-	--no-annotate --quiet $(if $(UPGRADE),--upgrade)
+# One version of each package, so that what is tested on one Python holds on the others.
+COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-header \
+	--no-emit-index-url --no-annotate --quiet $(if $(UPGRADE),--upgrade)
 
 .PHONY: lock
 lock: .venv/.dev-stamp ## Lock requirements/ anew after a change in pyproject.toml; UPGRADE=1 takes the newest versions

@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -335,6 +336,12 @@ def test_locks_name_hashes_and_no_hosts(path: Path) -> None:
     requirements = re.split(r"\n(?=[a-zA-Z])", text.strip())
     assert all(re.match(r"[\w.-]+==\S+", item) and "--hash=sha256:" in item for item in requirements)
     assert re.findall(r"https?:|--index-url|--extra-index-url|--find-links| @ ", text) == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "requirements").iterdir()), ids=_name)
+def test_every_python_gets_the_same_versions(path: Path) -> None:
+    names = Counter(line.split("==")[0] for line in _locked(path.stem))
+    assert [name for name, times in names.items() if times > 1] == []
 
 
 def test_locks_hold_what_is_declared() -> None:
