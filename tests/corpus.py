@@ -59,6 +59,7 @@ RECIPES: Mapping[str, Recipe] = {
     "mp3 file": Recipe("mp3", "libmp3lame", 22_050, 2, codec_options={"q": "5"}, seekable=True),
     "aac": Recipe("adts", "aac", 44_100, demuxer="aac"),
     "mp4 fragmented": Recipe("mp4", "aac", options=FRAGMENTED, demuxer="mov"),
+    "mp4 fragmented stereo": Recipe("mp4", "aac", channels=2, options=FRAGMENTED, demuxer="mov"),
     "mp4 opus fragmented": Recipe("mp4", "libopus", options=FRAGMENTED, demuxer="mov"),
     "m4a, index first": Recipe("ipod", "aac", 44_100, demuxer="mov", options={"movflags": "faststart"}, seekable=True),
     "m4a": Recipe("ipod", "aac", 44_100, 2, demuxer="mov", seekable=True, at_end=True),

@@ -7,9 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.corpus import RECIPES, encoded
-from tests.decoding import decoded, fed, opened
+from tests.corpus import RECIPES, encode, encoded
+from tests.decoding import cut, decoded, fed, opened
+from tests.wavs import speechlike
+from transcriber.audio import allowance
+from transcriber.audio.decoder import DecodeError
 from transcriber.audio.mp4 import describes_first
+from transcriber.events import Options
 
 MP4S = [name for name, recipe in RECIPES.items() if recipe.demuxer == "mov"]
 
@@ -60,6 +64,65 @@ async def test_a_file_of_which_only_the_head_came_holds_nothing() -> None:
     assert samples.shape == (1, 0)
     np.testing.assert_array_equal(await decoder.flush(), samples)
     assert decoder.tracks == 1
+
+
+# Files that follow each other
+
+FIRST, OTHER = encoded("mp4 fragmented"), encoded("mp4 opus fragmented")
+
+
+@pytest.mark.parametrize("size", [0, 1000, 333, 7])
+async def test_a_file_behind_another_is_decoded_too(size: int) -> None:
+    first, _ = await decoded(opened(FIRST), [FIRST])
+    other, _ = await decoded(opened(OTHER), [OTHER])
+    stream = FIRST + OTHER + FIRST
+    samples, lost = await decoded(opened(stream), cut(stream, size))
+    assert lost == 0
+    np.testing.assert_array_equal(samples, np.concatenate([first, other, first], axis=1))
+
+
+async def test_a_head_alone_between_files_is_nothing() -> None:
+    stream = FIRST + FIRST[: FIRST.index(b"moof") - 4] + FIRST
+    samples, lost = await decoded(opened(stream), cut(stream, 1000))
+    assert lost == 0
+    assert samples.shape[1] == 2 * (await decoded(opened(FIRST), [FIRST]))[0].shape[1]
+
+
+async def test_what_follows_has_the_tracks_of_the_first() -> None:
+    stereo = encoded("m4a, index first")  # One channel: the first file decides.
+    two = encode("mp4 fragmented stereo", speechlike(48_000, 1.0, 2, 1))
+    for stream, tracks in ((two + stereo, 2), (stereo + two, 1)):
+        decoder = opened(stream, Options(separate_channels=True))
+        samples, lost = await decoded(decoder, cut(stream, 1000))
+        assert (samples.shape[0], decoder.tracks, lost) == (tracks, tracks, 0)
+        assert 1.9 < samples.shape[1] / 16_000 < 2.2
+        if tracks == 2:
+            assert not samples[1, -10_000:].any()
+
+
+@pytest.mark.parametrize(
+    ("broken", "files"),
+    [(encoded("m4a"), 2), (encoded("alac"), 2), (box(b"ftyp", 16, b"isomnone") + bytes(3000), 1)],
+    ids=["described last", "described last, ALAC", "nothing"],
+)
+async def test_what_follows_and_can_not_be_decoded_is_told_and_passed_over(broken: bytes, files: int) -> None:
+    first, _ = await decoded(opened(FIRST), [FIRST])
+    stream = FIRST + broken + FIRST
+    whole, lost = await decoded(opened(stream), [stream])
+    assert lost
+    np.testing.assert_array_equal(whole, np.concatenate([first] * files, axis=1))
+    again, _ = await decoded(opened(stream), cut(stream, 777))
+    np.testing.assert_array_equal(again, whole)
+
+
+async def test_files_behind_each_other_have_one_allowance(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(allowance, "_FREE_SECONDS", 2.5)
+    monkeypatch.setattr(allowance, "_SECONDS_PER_BYTE", 0.0)
+    stream = FIRST * 2
+    assert (await decoded(opened(stream), [stream]))[1] == 0
+    with pytest.raises(DecodeError) as caught:
+        await decoded(opened(stream), [FIRST * 3])
+    assert caught.value.error.code == "audio_too_expensive"
 
 
 @given(st.lists(st.tuples(st.sampled_from([b"ftyp", b"free", b"moov"]), st.integers(0, 40), st.integers(0, 2**64 - 1))))

@@ -1,5 +1,7 @@
 """What one stream may cost. Few bytes may stand for much silence, but not for days of it."""
 
+from dataclasses import dataclass
+
 from transcriber.audio.decoder import DecodeError, unsupported
 from transcriber.events import Error
 
@@ -13,6 +15,15 @@ _CPU_PER_BYTE = 1e-7
 """For what lies beside the audio, such as pictures."""
 _MAX_HEADER_BYTES = 32 << 20
 """How far into a stream its audio may begin."""
+
+
+@dataclass(slots=True)
+class Spent:
+    """What a stream has cost before what is decoded now: files that follow each other have one allowance."""
+
+    received_bytes: int = 0
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
 
 
 def check_cost(received_bytes: int, seconds: float, cpu_seconds: float = 0.0) -> None:

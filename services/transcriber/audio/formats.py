@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 
+from transcriber.audio.allowance import Spent
 from transcriber.audio.coded_wav import WavFormatDecoder
 from transcriber.audio.coding import ENCODINGS, RawFormat, encoding_named
 from transcriber.audio.decoder import Block, DecodeError, Decoder, ReadAt
@@ -38,7 +39,11 @@ def _at_the_end(name: str) -> Callable[[Surroundings], Decoder]:
 
 
 def _mp4(around: Surroundings) -> Decoder:
-    return Mp4Decoder(lambda: _as_it_comes("mp4")(around), lambda: _at_the_end("mp4")(around))
+    spent = Spent()
+    return Mp4Decoder(
+        lambda: ThreadedDecoder(FORMS["mp4"], around.threads, separate=around.separate, spent=spent),
+        lambda: _at_the_end("mp4")(around),
+    )
 
 
 def _wav(around: Surroundings) -> Decoder:

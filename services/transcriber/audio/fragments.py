@@ -48,6 +48,9 @@ class Fragments:
         self._left = 0
         """Bytes of the box that is passed through."""
         self._fragmented = False
+        self._has_audio = False
+        """Whether anything came but descriptions."""
+        self._over = False
         self._lost = False
         """Whether the next fragment is looked for."""
         self._plain = False
@@ -67,8 +70,13 @@ class Fragments:
         while (piece := self._next(ended=True)) is not None:
             yield piece
 
+    @property
+    def following(self) -> bytes | None:
+        """What came of another file behind this one; None where there is none."""
+        return bytes(self._waiting) if self._over else None
+
     def _next(self, *, ended: bool) -> tuple[bytes, bool] | None:
-        if not self._waiting:
+        if not self._waiting or self._over:
             return None
         if self._plain:
             return self._take(len(self._waiting)), False
@@ -83,6 +91,10 @@ class Fragments:
         if len(self._waiting) < 8 and not ended:
             return None
         size, kind = struct.unpack(">I4s", self._waiting[:8].ljust(8, b"\0"))
+        if kind == b"ftyp" and self._has_audio:
+            self._over = True
+            return None
+        self._has_audio |= kind in (b"moof", b"mdat")
         if kind == b"moof":
             return self._begin_fragment(size, ended=ended)
         if kind == b"moov" and size <= _MAX_DESCRIPTION_BYTES:

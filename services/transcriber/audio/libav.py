@@ -11,7 +11,7 @@ from av.container import InputContainer
 from av.error import FFmpegError
 
 from transcriber.audio.allocation import bound_allocations
-from transcriber.audio.allowance import check_cost
+from transcriber.audio.allowance import Spent, check_cost
 from transcriber.audio.decoder import DecodeError, damaged, unsupported
 from transcriber.audio.frames import channels_of, checks
 from transcriber.audio.pipe import READ_BYTES
@@ -93,14 +93,21 @@ class Sink(Protocol):
     def tell(self, problem: DecodeError) -> None: ...
 
 
-def decode_container(source: Source, form: Form, sink: Sink) -> None:
+def decode_container(source: Source, form: Form, sink: Sink, spent: Spent | None = None) -> None:
     """Decodes the first audio stream from `source` to its end, in the thread that calls it.
+
+    Args:
+        spent: by what came before in the same stream; what this one costs is added.
 
     Raises:
         DecodeError: it is none that is understood, or costs too much.
         Cancelled: `source` or `sink` raised it.
     """
-    _Decoding(source, form, sink).run()
+    decoding = _Decoding(source, form, sink, spent or Spent())
+    try:
+        decoding.run()
+    finally:
+        decoding.spend()
 
 
 def _open(source: Source, form: Form) -> InputContainer:
@@ -128,8 +135,9 @@ def _refuse(*_: Any) -> NoReturn:
 
 
 class _Decoding:
-    def __init__(self, source: Source, form: Form, sink: Sink) -> None:
+    def __init__(self, source: Source, form: Form, sink: Sink, spent: Spent) -> None:
         self._source = source
+        self._spent = spent
         # Behind reads, too: what never becomes audio costs as well.
         source.check = self._check_cost
         self._form = form
@@ -217,7 +225,22 @@ class _Decoding:
         self._check_cost()
 
     def _check_cost(self) -> None:
-        check_cost(self._source.read_bytes, self._seconds, time.thread_time() - self._cpu_began)
+        cost = self._cost()
+        check_cost(cost.received_bytes, cost.seconds, cost.cpu_seconds)
+
+    def _cost(self) -> Spent:
+        before, cpu_seconds = self._spent, time.thread_time() - self._cpu_began
+        return Spent(
+            before.received_bytes + self._source.read_bytes,
+            before.seconds + self._seconds,
+            before.cpu_seconds + cpu_seconds,
+        )
+
+    def spend(self) -> None:
+        """What it has cost counts for what comes behind it."""
+        cost = self._cost()
+        self._spent.received_bytes, self._spent.seconds = cost.received_bytes, cost.seconds
+        self._spent.cpu_seconds = cost.cpu_seconds
 
     def _lose(self, seconds: float) -> None:
         self._lost, self._missing = False, 0.0

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 
+from transcriber.audio.allowance import Spent
 from transcriber.audio.decoder import Block, DecodeError, ReadAt, unsupported
 from transcriber.audio.libav import Form, decode_container
 from transcriber.audio.metered import CpuMeter
@@ -36,11 +37,19 @@ class ThreadedDecoder:
     """Decodes as bytes come; or, given `read_at`, the received stream as a whole when it has ended."""
 
     def __init__(
-        self, form: Form, threads: DecodingThreads, *, separate: bool = False, read_at: ReadAt | None = None
+        self,
+        form: Form,
+        threads: DecodingThreads,
+        *,
+        separate: bool = False,
+        read_at: ReadAt | None = None,
+        spent: Spent | None = None,
     ) -> None:
+        """`spent` is what came of the stream before this part of it."""
         self._form = form
         self._threads = threads
         self._read_at = read_at
+        self._spent = spent
         self._received_bytes = 0
         self.stream = TrackStream(separate=separate)
         self._loop = asyncio.get_running_loop()
@@ -119,7 +128,7 @@ class ThreadedDecoder:
             else _File(self._pipe, self._read_at, self._received_bytes)
         )
         try:
-            decode_container(source, self._form, self)
+            decode_container(source, self._form, self, self._spent)
         except DecodeError as problem:
             self._pipe.put(problem)
         except Cancelled:

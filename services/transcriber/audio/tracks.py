@@ -113,17 +113,22 @@ class TrackStream:
         if not self._separate:
             assert self._mixer is not None
             return self._mixer.mix(samples)
-        if samples.shape[0] == self.tracks:
-            return samples
-        fitted = np.zeros((self.tracks, samples.shape[1]), np.float32)
-        kept = min(self.tracks, samples.shape[0])
-        fitted[:kept] = samples[:kept]
-        return fitted
+        return fitted(samples, self.tracks)
 
 
 def _bounded(block: Block) -> list[Block]:
     step = _BLOCK_SECONDS * SAMPLE_RATE
     return [block[:, start : start + step] for start in range(0, block.shape[1], step)]
+
+
+def fitted(samples: Block, tracks: int) -> Block:
+    """So many tracks: those beyond are left out, missing ones are silent."""
+    if samples.shape[0] == tracks:
+        return samples
+    made = np.zeros((tracks, samples.shape[1]), np.float32)
+    kept = min(tracks, samples.shape[0])
+    made[:kept] = samples[:kept]
+    return made
 
 
 def nothing(tracks: int = 1) -> Block:
