@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from tests.corpus import RECIPES, encode, encoded
 from tests.decoding import cut, decoded, fed, opened
 from tests.wavs import speechlike
-from transcriber.audio import allowance
+from transcriber.audio.allowance import Spent
 from transcriber.audio.decoder import DecodeError
-from transcriber.audio.mp4 import describes_first
+from transcriber.audio.libav import FORMS
+from transcriber.audio.mp4 import Mp4Decoder, describes_first
+from transcriber.audio.threaded import DecodingThreads, ThreadedDecoder
 from transcriber.events import Options
 
 MP4S = [name for name, recipe in RECIPES.items() if recipe.demuxer == "mov"]
@@ -115,13 +117,19 @@ async def test_what_follows_and_can_not_be_decoded_is_told_and_passed_over(broke
     np.testing.assert_array_equal(again, whole)
 
 
-async def test_files_behind_each_other_have_one_allowance(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(allowance, "_FREE_SECONDS", 2.5)
-    monkeypatch.setattr(allowance, "_SECONDS_PER_BYTE", 0.0)
-    stream = FIRST * 2
-    assert (await decoded(opened(stream), [stream]))[1] == 0
+def decoder_of(spent: Spent) -> Mp4Decoder:
+    threads = DecodingThreads()
+    return Mp4Decoder(lambda: ThreadedDecoder(FORMS["mp4"], threads, spent=spent), lambda: opened(b""))
+
+
+async def test_files_behind_each_other_have_one_allowance() -> None:
+    spent = Spent()
+    samples, _ = await decoded(decoder_of(spent), cut(FIRST * 3, 1000))
+    assert spent.received_bytes == 3 * len(FIRST)
+    assert spent.seconds == pytest.approx(samples.shape[1] / 16_000, abs=0.01)
+    assert spent.cpu_seconds > 0
     with pytest.raises(DecodeError) as caught:
-        await decoded(opened(stream), [FIRST * 3])
+        await decoded(decoder_of(Spent(seconds=10_000)), [FIRST])
     assert caught.value.error.code == "audio_too_expensive"
 
 
