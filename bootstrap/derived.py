@@ -85,6 +85,7 @@ UNUSED = re.compile(
     "|s3:.*(Abac|Analytics|Cors|Intelligent|Inventory|Metadata|Metrics|Notification|ObjectLock|Replication|Website)"
     "|s3:(DeleteBucketEncryption|DeleteBucketLifecycle|PutBucketAcl|PutObjectAcl|PutAccelerate.*|PutBucketCORS)"
     "|s3:(PutBucketLogging|REST.*|ListAllMyBuckets)"
+    "|s3:PutBucketTagging"  # the provider falls back to it where it may not TagResource
     "|sns:.*DataProtection|sns:ListSubscriptionsByTopic|sns:SetSubscriptionAttributes"
 )
 """Of the schemas, what belongs to properties that no stack sets, or is no call of Pulumi's provider."""

@@ -53,7 +53,6 @@ CHANGED = {
 
 UNSEEN = {
     "ecr:DescribeImages": "looking an image up by its name: tests/workflows/test_rights.py shows it",
-    "s3:PutBucketTagging": "tags of buckets where S3 does not have TagResource for them",
     "ssm:GetParameter": "the key of the smoke test: tests/workflows/test_rights.py shows it",
 }
 """What AWS asks for and nothing here shows, and what for."""

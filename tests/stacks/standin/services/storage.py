@@ -175,7 +175,7 @@ KINDS = (
     Kind(
         BUCKET,
         _make_bucket,
-        crud("s3", "CreateBucket", read="ListBucket", update="PutBucketTagging"),
+        crud("s3", "CreateBucket", read="ListBucket", update="TagResource"),
         frozenset({"bucket", "objectLockEnabled"}),
         named=Named("bucket", 63, r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "InvalidBucketName"),
         checks=(_name,),
