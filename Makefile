@@ -57,11 +57,11 @@ down: .venv-stacks/.stamp ## Take ENV down, with what a failed `make up` left; s
 	$(STACKS_BIN)/python -m stacks.environment.teardown $(ENV)
 
 .PHONY: cost
-cost: .venv-stacks/.stamp ## Say what ENV costs, by the month and by the session-hour, and what settings would save (docs/cost.md)
+cost: Pulumi.$(ENV).yaml .venv-stacks/.stamp ## Say what ENV costs, by the month and by the session-hour, and what settings would save (docs/cost.md)
 	@$(STACKS_BIN)/python -m stacks.cost $(ENV) $(ARGS)
 
 .PHONY: promote
-promote: .venv-stacks/.stamp ## Keep the image that ENV runs, for another environment to run; says with which settings
+promote: Pulumi.$(ENV).yaml .venv-stacks/.stamp ## Keep the image that ENV runs, for another environment to run; says with which settings
 	$(STACKS_BIN)/python -m stacks.environment.promote $(ENV)
 
 # Working on it
