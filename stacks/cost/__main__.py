@@ -68,9 +68,7 @@ def _found(environment: str, files: Sequence[Path]) -> tuple[Inventory, str]:
     settings_of(ROOT, environment)
     if found := deployed(ROOT, environment):
         return found, f"read the state of {environment}, which is deployed"
-    if not (file := recorded.file_of(environment)).exists():
-        raise ValueError(f"{environment} is not deployed, as far as this machine knows, and nothing is recorded of it")
-    settings, found = recorded.read(file)
+    settings, found = recorded.read(recorded.file_of(environment))
     said = f"{environment} is not deployed, as far as this machine knows: read what a first `make up` makes"
     if changed := differences(environment, settings):
         said += f". Pulumi.{environment}.yaml has other settings than it was recorded with: {', '.join(changed)}"

@@ -32,5 +32,9 @@ def read(path: Path) -> tuple[dict[str, str], Inventory]:
     Raises:
         FileNotFoundError: nothing is recorded of this environment.
     """
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{path.stem} is not deployed, as far as this machine knows, and nothing is recorded of it"
+        )
     content: dict[str, Any] = json.loads(path.read_text())
     return content["settings"], tuple(Entry(**entry) for entry in content["entries"])

@@ -46,7 +46,8 @@ def test_where_nothing_changed_there_is_nothing_to_tell(brought_up: BroughtUp, t
     text = _report(deployed, tmp_path / "plans")
     assert "####" not in text
     assert "failed" not in text
-    assert text.count("\n| ") == 2 + len(STACKS)
+    assert text.count("\n| ") == 2 * (2 + len(STACKS))
+    assert text.count("not looked at") == len(STACKS), "prod's, which nobody asked for"
 
 
 def test_a_change_is_told_by_stack_with_what_it_replaces(deployed: Deployed, tmp_path: Path) -> None:
