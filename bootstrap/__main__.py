@@ -24,7 +24,7 @@ ASKED = {
     "smoke-api-key": "a client's key for the test after a deployment; not needed without API keys",
 }
 """SSM parameters by the end of their name. `token-secret` is made here."""
-REPOSITORY = re.compile(r"[A-Za-z0-9-]+(@\d+)?/[\w.-]+?(@\d+)?", re.ASCII)
+REPOSITORY = re.compile(r"[\w-]+/[\w.-]+|[\w-]+@\d+/[\w.-]+@\d+", re.ASCII)
 
 Ask = Callable[[str], str]
 

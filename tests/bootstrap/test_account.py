@@ -224,6 +224,14 @@ def test_parameters_are_those_of_the_template(cli: Cli) -> None:
     assert outputs == {each["OutputKey"] for each in OUTPUTS}
 
 
+@pytest.mark.parametrize("name", ["owner", "owner/a/b", "https://github.com/owner/repo", "owner@1/repo", "owner/repo@2"])
+def test_what_github_calls_no_repository_is_refused(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """No token of GitHub's would have such a subject, and no role would let anybody in."""
+    with pytest.raises(SystemExit):
+        main([name])
+    assert "is OWNER/REPO, or OWNER@OWNER_ID/REPO@REPO_ID" in capsys.readouterr().err
+
+
 def _parameters(cli: Cli) -> dict[str, str]:
     """Those of the last change set."""
     (_, change_set) = cli.calls("cloudformation create-change-set")[-1]

@@ -199,6 +199,9 @@ def test_an_account_may_have_one_environment_alone() -> None:
     [
         ("repo:owner/repo", True),
         ("repo:owner@123/repo@456", True),
+        ("repo:somebody_acme/repo", True),
+        ("repo:owner@123/repo", False),
+        ("repo:owner/repo@456", False),
         ("owner/repo", False),
         ("repo:owner/*", False),
         ("repo:owner/repo:environment:dev", False),
