@@ -224,7 +224,7 @@ def test_parameters_are_those_of_the_template(cli: Cli) -> None:
     assert outputs == {each["OutputKey"] for each in OUTPUTS}
 
 
-@pytest.mark.parametrize("name", ["owner", "owner/a/b", "https://github.com/owner/repo", "owner@1/repo", "owner/repo@2"])
+@pytest.mark.parametrize("name", ["owner", "owner/a/b", "https://github.com/a/b", "owner@1/repo", "owner/repo@2"])
 def test_what_github_calls_no_repository_is_refused(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """No token of GitHub's would have such a subject, and no role would let anybody in."""
     with pytest.raises(SystemExit):

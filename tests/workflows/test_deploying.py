@@ -206,13 +206,41 @@ def test_a_registry_that_does_not_answer_is_no_registry_without_the_image(ready:
         assert _push(ready, "dev") == ends
 
 
+def _gone_back(copy: Path, environment: str) -> None:
+    """As the runbook says, by a pull request."""
+    file = copy / f"Pulumi.{environment}.yaml"
+    file.write_text(file.read_text() + f"  transcriber:image_digest: {OLDER} # since Monday: too many words\n")
+
+
 def test_an_image_that_the_file_names_is_not_named_after_the_commit(ready: Runner, copy: Path) -> None:
     """Nothing was built of it: a release of this commit would be the image that was gone back to."""
-    file = copy / "Pulumi.dev.yaml"
-    file.write_text(file.read_text() + f"  transcriber:image_digest: {OLDER}\n")
+    _gone_back(copy, "dev")
     assert _deploy(ready, "dev") == ""
+    assert _pinned(copy, "dev") == {"image_digest": OLDER}
     assert ready.called("up")
     assert not ready.called("put-image")
+
+
+@pytest.mark.parametrize(
+    ("event", "image", "runs"),
+    [
+        ("push", BUILT, OLDER),  # what dev ran, of the very merge that goes back
+        ("workflow_dispatch", "", OLDER),
+        ("workflow_dispatch", BUILT, BUILT),
+    ],
+)
+def test_what_was_gone_back_to_for_longer_holds_until_somebody_says_otherwise(
+    ready: Runner, copy: Path, event: str, image: str, runs: str
+) -> None:
+    _gone_back(copy, "prod")
+    _runs(ready)
+    told = {"ENVIRONMENT": "prod", "ACTION": "deploy", "IMAGE": image, "GITHUB_EVENT_NAME": event}
+    assert ready.run("deploy", **told, **VARIABLES).returncode == 0
+    assert _pinned(copy, "prod") == {
+        "image_account": "123456789012", "image_digest": runs, "image_environment": "dev",
+    }  # fmt: skip
+    (kept,) = ready.called("put-image")
+    assert kept.option("--image-digest") == runs
 
 
 def test_a_failed_up_is_no_deployment(copied_runner: Runner) -> None:
@@ -290,6 +318,12 @@ def test_prod_that_can_not_look_into_devs_account_is_previewed_with_what_it_runs
     has_state(copied_runner, prod=OLDER)
     copied_runner.answer("aws get-object", code=254, err="An error occurred (AccessDenied) when calling GetObject")
     _look(copied_runner, tmp_path, "prod", BUILDER_BACKEND_URL="s3://other/dev?region=us-east-1")
+    assert _pinned(copy, "prod")["image_digest"] == OLDER
+
+
+def test_a_preview_has_the_image_that_the_file_names(ready: Runner, copy: Path, tmp_path: Path) -> None:
+    _gone_back(copy, "prod")
+    _look(ready, tmp_path, "prod")
     assert _pinned(copy, "prod")["image_digest"] == OLDER
 
 

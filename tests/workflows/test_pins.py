@@ -25,6 +25,15 @@ def test_the_last_value_counts_and_an_empty_one_takes_it_out() -> None:
     assert pins.pinned(text, {"redeploy": ""}) == TEXT
 
 
+@pytest.mark.parametrize("line", ["sha256:0", '"sha256:0"', "'sha256:0' # note: since Monday", "sha256:0  # note: x"])
+def test_what_the_file_has_is_read_and_replaced_whatever_is_behind_it(line: str) -> None:
+    text = f"{TEXT}  transcriber:image_digest: {line}\n"
+    assert pins.setting(text, "image_digest") == "sha256:0"
+    assert pins.pinned(text, {"image_digest": ""}) == TEXT
+    assert pins.setting(TEXT, "image_digest") == ""
+    assert pins.setting("config:\n  transcriber:image_digest:\n", "image_digest") == ""
+
+
 @pytest.mark.parametrize("setting", ["a=b c", "a=b\nc", 'a="', "A=b", "a: b=c"])
 def test_what_would_be_another_setting_is_refused(setting: str) -> None:
     key, _, value = setting.partition("=")
