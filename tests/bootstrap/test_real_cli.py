@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from bootstrap import parameters
 from bootstrap.__main__ import apply, store
 
 pytestmark = pytest.mark.timeout(240)
@@ -65,6 +67,8 @@ def test_an_account_is_prepared_and_found_so_the_second_time(account: None, caps
     assert boto3.client("iam").get_role(RoleName="transcriber-deploy-dev")["Role"]["MaxSessionDuration"] == 7200
     apply(PARAMETERS, lambda _: "yes", BUCKET)
     assert capsys.readouterr().out == "transcriber-bootstrap: nothing to change\n"
+    _, kept = parameters.of(Namespace(**dict.fromkeys(parameters.OPTIONS.values())))
+    assert kept == {"Environments": "dev"}
 
 
 def test_secrets_are_stored_as_they_were_given(account: None, capsys: pytest.CaptureFixture[str]) -> None:
