@@ -50,7 +50,10 @@ preview: Pulumi.$(ENV).yaml .venv-stacks/.stamp ## Say what `make up` would chan
 up: Pulumi.$(ENV).yaml .venv-stacks/.stamp ## Bring ENV up on AWS, then see that it runs what was built, and transcribes; ARGS=--yes asks nothing
 	pulumi stack select --create $(ENV) $(if $(PULUMI_SECRETS_PROVIDER),--secrets-provider '$(PULUMI_SECRETS_PROVIDER)')
 	pulumi up --stack $(ENV) $(ARGS)
-	$(STACKS_BIN)/python -m stacks.environment.verify $(ENV)
+
+.PHONY: verify
+verify: .venv-stacks/.stamp ## See that ENV runs what was built, and transcribes, as the end of `make up` does; changes nothing
+	@$(STACKS_BIN)/python -m stacks.environment.verify $(ENV)
 
 .PHONY: down
 down: .venv-stacks/.stamp ## Take ENV down, with what a failed `make up` left; says what is kept

@@ -134,6 +134,7 @@ class Config:
     log_days: int = _key("How long logs are kept.", 30, one_of=sizes.LOG_DAYS)
     recordings_days: int = _key("How long recordings are kept; 0 is for ever.", 0, minimum=0, maximum=36500)
     alarm_email: str = _key("Who is told of alarms.", "", like="email")
+    smoke_test: bool = _key("Whether an `up` at the root ends with the demo, sent through the public URL.", True)
 
     @cached_property
     def timing(self) -> Timing:

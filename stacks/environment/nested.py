@@ -11,7 +11,7 @@ from typing import Any, Self, cast
 import yaml
 from pulumi import automation as auto
 
-from stacks.contract import Stack
+from stacks.contract import NEEDS, Stack
 from stacks.environment.files import settings_of
 from stacks.environment.plan import Plan
 
@@ -113,6 +113,15 @@ class Nested:
         except auto.CommandError as error:
             raise self._failed("destroy", plan, error) from None
 
+    def refuse_if_used(self) -> None:
+        """Raises Failed if a stack that reads its outputs has something."""
+        readers = [Nested(self.root, stack, self.environment) for stack in Stack if self.stack in NEEDS[stack]]
+        if users := [reader.stack.value for reader in readers if reader.resources()]:
+            raise Failed(
+                f"{self.stack}: nothing is deleted, for {', '.join(users)} uses it. All there is goes with: "
+                f"make down ENV={self.environment}"
+            )
+
     def outputs(self) -> dict[str, Any]:
         """Of what was last deployed; empty if nothing was."""
         stack = self._selected()
@@ -120,10 +129,17 @@ class Nested:
 
     def resources(self) -> list[dict[str, Any]]:
         """What it has in the account, as the state says it."""
-        stack = self._selected()
-        deployment = cast("dict[str, Any]", (stack.export_stack().deployment if stack else None) or {})
-        found: list[dict[str, Any]] = deployment.get("resources") or []
+        found: list[dict[str, Any]] = self._state().get("resources") or []
         return [each for each in found if each.get("custom") and not each["type"].startswith("pulumi:")]
+
+    def written(self) -> str:
+        """When its state was last written; empty if it never was."""
+        manifest: dict[str, Any] = self._state().get("manifest") or {}
+        return str(manifest.get("time", ""))
+
+    def _state(self) -> dict[str, Any]:
+        stack = self._selected()
+        return cast("dict[str, Any]", (stack.export_stack().deployment if stack else None) or {})
 
     def _selected(self) -> auto.Stack | None:
         try:

@@ -1,5 +1,6 @@
 """The root project's program: previews the five stacks, says what each would do, and makes a resource of each."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,14 +11,17 @@ from stacks.contract import Stack
 from stacks.environment.failure import way_on
 from stacks.environment.nested import Elsewhere, Failed, Nested
 from stacks.environment.plan import Plan, describe, pending
-from stacks.environment.resource import NestedStack
+from stacks.environment.resource import NestedStack, checked
+from stacks.environment.verify import KEY
 
 AT_ONCE = 3
+UNHEARD = f"NOTHING WILL BE TRANSCRIBED BEHIND THE DEPLOYMENT: {KEY} is not set, with which the demo would be sent."
 
 
 def declare(root: Path) -> None:
     """Raises RunError at the first stack that can't be previewed, with how to go on."""
-    environment = program.config().environment
+    config = program.config()
+    environment = config.environment
     plans = _previews(root, environment)
     after = pending({stack: plan.changes for stack, plan in plans.items()})
     previous: list[pulumi.Resource] = []
@@ -25,9 +29,16 @@ def declare(root: Path) -> None:
         if pulumi.runtime.is_dry_run():
             pulumi.log.info(describe(stack, plan, after[stack]))
         options = pulumi.ResourceOptions(depends_on=previous)
-        resource = NestedStack(stack.value, environment, plan.changes, after[stack], options)
+        now = {
+            "changes": plan.changes,
+            "after": after[stack],
+            "checked": checked(Nested(root, stack, environment)),
+        }
+        resource = NestedStack(stack.value, environment, now, options)
         pulumi.export(stack.value, resource.outputs)
         previous = [resource]
+    if config.smoke_test and KEY not in os.environ and (plans[Stack.SERVICE].changes or after[Stack.SERVICE]):
+        pulumi.log.warn(UNHEARD)
 
 
 def _previews(root: Path, environment: str) -> dict[Stack, Plan]:

@@ -4,17 +4,15 @@ The registry counts promoted images apart (`release-`), so later builds do not p
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from stacks.contract import Stack
 from stacks.ecr.lifecycle import PROMOTED
-from stacks.environment import command
-from stacks.environment.files import settings_of
+from stacks.environment import aws, command
 from stacks.environment.nested import Nested
 
 NAME = "promote"
@@ -75,10 +73,8 @@ def _promote(environment: str) -> int:
     repository = Nested(ROOT, Stack.ECR, environment).outputs().get("repository_name")
     if not digest or not repository:
         return command.say(NAME, f"{environment} is not deployed")
-    region = settings_of(ROOT, environment)["config"]["aws:region"]
-    connect = cast("Callable[..., Client]", boto3.client)
     try:
-        tag = keep(connect("ecr", region_name=region), repository, digest)
+        tag = keep(cast("Client", aws.client(ROOT, environment, "ecr")), repository, digest)
     except (NotThere, BotoCoreError, ClientError) as problem:
         return command.say(NAME, str(problem))
     sys.stdout.write(f"{repository}:{tag} is kept. To run it elsewhere:\n{settings(environment, digest)}")

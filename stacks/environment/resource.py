@@ -23,13 +23,25 @@ def nested(properties: Mapping[str, Any]) -> Any:
 
 
 def bring_up(properties: Mapping[str, Any], *, refresh: bool) -> dict[str, Any]:
-    """Its state from then on."""
-    from stacks.environment import failure
+    """Its state from then on. Where that fails it has the one from before: `checked` then differs from what the next
+    `up` finds, which checks again though nothing is left to change."""
+    from stacks.contract import Stack
+    from stacks.environment import failure, verify
 
     with failure.told(), failure.explained(properties):
-        outputs = nested(properties).up(tell, refresh=refresh)
+        stack = nested(properties)
+        outputs = stack.up(tell, refresh=refresh)
+        if stack.stack == Stack.SERVICE:
+            verify.check(stack.root, stack.environment, outputs, tell)
     kept = {name: properties[name] for name in PROPERTIES}
-    return {**kept, "changes": 0, "after": [], "drift": [], "outputs": outputs}
+    return {**kept, "changes": 0, "after": [], "drift": [], "checked": checked(stack), "outputs": outputs}
+
+
+def checked(stack: Any) -> str:
+    """Which `up` of a stack it is that a check was about; empty where none is checked."""
+    from stacks.contract import Stack
+
+    return stack.written() if stack.stack == Stack.SERVICE else ""
 
 
 def look(properties: Mapping[str, Any]) -> dict[str, Any]:
@@ -43,10 +55,13 @@ def look(properties: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def tear_down(properties: Mapping[str, Any]) -> None:
+    """Not while a stack that uses it has something: of one whose first `up` failed the root knows nothing."""
     from stacks.environment import failure
 
     with failure.told():
-        nested(properties).destroy(tell)
+        stack = nested(properties)
+        stack.refuse_if_used()
+        stack.destroy(tell)
 
 
 def tell(line: str) -> None:
@@ -63,7 +78,8 @@ class StackProvider(dynamic.ResourceProvider):
         return dynamic.CreateResult(f"{props['stack']}/{props['environment']}", bring_up(props, refresh=False))
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.DiffResult:
-        return dynamic.DiffResult(changes=bool(int(_news["changes"]) or _news["after"] or _olds.get("drift")))
+        pending = int(_news["changes"]) or _news["after"] or _olds.get("drift")
+        return dynamic.DiffResult(changes=bool(pending or _olds.get("checked") != _news["checked"]))
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.UpdateResult:
         from stacks.environment.resource import bring_up
@@ -82,18 +98,16 @@ class StackProvider(dynamic.ResourceProvider):
 
 
 class NestedStack(dynamic.Resource):
-    """`changes` is how many its preview found; `after` are the stacks with changes whose outputs it reads."""
+    """`pending` is what would be done: `changes`, how many its preview found; `after`, the stacks with changes whose
+    outputs it reads; `checked`, what a check would be about now."""
 
     outputs: pulumi.Output[dict[str, Any]]
 
-    def __init__(
-        self, name: str, environment: str, changes: int, after: list[str], opts: pulumi.ResourceOptions
-    ) -> None:
-        properties = {
+    def __init__(self, name: str, environment: str, pending: Mapping[str, Any], opts: pulumi.ResourceOptions) -> None:
+        properties: dict[str, Any] = {
             "stack": name,
             "environment": environment,
-            "changes": changes,
-            "after": after,
+            **pending,
             "drift": [],
             "outputs": None,
         }

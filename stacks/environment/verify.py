@@ -1,34 +1,32 @@
-"""After an `up`: whether what was built is what runs, and transcribes. `python -m stacks.environment.verify dev`."""
+"""Whether what was built is what runs, and transcribes: what an `up` of the service at the root ends with, and at any
+time `python -m stacks.environment.verify dev`."""
 
 import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-import boto3
-from botocore.config import Config as BotoConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
 from stacks.contract import Stack
-from stacks.environment import command, ecs, smoke
-from stacks.environment.files import settings_of
-from stacks.environment.nested import Nested
+from stacks.environment import aws, command, ecs, smoke
+from stacks.environment.files import config_of
+from stacks.environment.nested import Failed, Nested, Tell
 
 NAME = "verify"
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_SECONDS, AGAIN_SECONDS = 120, 5
-"""For ECS to end a deployment whose tasks are well."""
+"""For ECS to end a deployment whose tasks are well, and for a name that is new to be known."""
+KEY = "TRANSCRIBER_API_KEY"
+RUNS_ON = "It is deployed and runs on. transcriber:image_digest goes back to an image that was well."
+NOT_HEARD = f"NOTHING WAS TRANSCRIBED, FOR {KEY} IS NOT SET: with it, `make verify` sends the demo now."
 
 
 def client(root: Path, environment: str) -> ecs.Client:
-    """For ECS in the environment's region. Answers or fails within seconds."""
-    region = settings_of(root, environment)["config"]["aws:region"]
-    limits = BotoConfig(connect_timeout=5, read_timeout=15, retries={"total_max_attempts": 2})
-    connect = cast("Callable[..., ecs.Client]", boto3.client)
-    return connect("ecs", region_name=region, config=limits)
+    return cast("ecs.Client", aws.client(root, environment, "ecs"))
 
 
 def stopped_reasons(root: Path, environment: str) -> list[str]:
@@ -59,11 +57,55 @@ def deployment(ask: Callable[[], list[str]], *, wait_seconds: float, again_secon
     return problems
 
 
+def check(
+    root: Path, environment: str, outputs: Mapping[str, Any], tell: Tell, *, wait_seconds: float = WAIT_SECONDS
+) -> None:
+    """What an `up` of the service ends with. The key is in the environment alone.
+
+    Raises:
+        Failed: with what is not as it should be.
+    """
+    runs(root, environment, outputs, tell, wait_seconds=wait_seconds)
+    if not config_of(root, environment).smoke_test:
+        tell("transcriber:smoke_test is false: nothing was sent through the public URL")
+    elif KEY not in os.environ:
+        tell(NOT_HEARD)
+    else:
+        transcribes(outputs["websocket_url"], tell, wait_seconds=wait_seconds)
+
+
+def runs(root: Path, environment: str, outputs: Mapping[str, Any], tell: Tell, *, wait_seconds: float) -> None:
+    """Raises Failed unless every task runs the image that was deployed."""
+    service = ecs.Service(outputs["cluster_name"], outputs["service_name"])
+    definition, digest = outputs["task_definition_arn"], outputs["image_digest"]
+
+    def ask() -> list[str]:
+        return ecs.problems(asked, service, task_definition=definition, digest=digest)
+
+    try:
+        asked = client(root, environment)
+        problems = deployment(ask, wait_seconds=wait_seconds, again_seconds=AGAIN_SECONDS)
+    except (BotoCoreError, ClientError) as problem:
+        raise Failed(f"ECS does not say what {service.name} runs: {problem}\n{RUNS_ON}") from None
+    if problems:
+        raise Failed("\n".join([f"{service.name} does not run what was deployed:", *problems]))
+    tell(f"{service.name} runs {digest}")
+
+
+def transcribes(url: str, tell: Tell, *, wait_seconds: float) -> None:
+    """Raises Failed unless the demo's clip comes back as text."""
+    try:
+        share = smoke.heard(url, wait_seconds=wait_seconds)
+    except smoke.Unheard as problem:
+        raise Failed(f"{problem}\n{RUNS_ON}") from None
+    tell(f"{url} heard {share:.0%} of the demo's words")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog=NAME, description=__doc__)
     parser.add_argument("environment")
     parser.add_argument(
-        "--wait", type=float, default=WAIT_SECONDS, metavar="SECONDS", help="for ECS to end a deployment (%(default)s)"
+        "--wait", type=float, default=WAIT_SECONDS, metavar="SECONDS", help="for ECS and the URL (%(default)s)"
     )
     given = parser.parse_args(arguments)
     return command.ended(NAME, lambda: _verify(given.environment, given.wait))
@@ -73,35 +115,19 @@ def _verify(environment: str, wait_seconds: float) -> int:
     outputs = Nested(ROOT, Stack.SERVICE, environment).outputs()
     if not outputs:
         return command.say(NAME, f"{environment} is not deployed")
-    problems = _wrong(environment, outputs, wait_seconds)
-    if problems:
-        reasons = stopped_reasons(ROOT, environment)
-        return command.say(NAME, "\n".join([*problems, *(f"  stopped: {reason}" for reason in reasons)]))
-    sys.stdout.write(f"{outputs['service_name']} runs {outputs['image_digest']}\n")
-    return _smoke(outputs["websocket_url"])
-
-
-def _wrong(environment: str, outputs: dict[str, Any], wait_seconds: float) -> list[str]:
-    asked = client(ROOT, environment)
-    service = ecs.Service(outputs["cluster_name"], outputs["service_name"])
-
-    def ask() -> list[str]:
-        return ecs.problems(
-            asked, service, task_definition=outputs["task_definition_arn"], digest=outputs["image_digest"]
-        )
-
-    return deployment(ask, wait_seconds=wait_seconds, again_seconds=AGAIN_SECONDS)
-
-
-def _smoke(url: str) -> int:
-    if "TRANSCRIBER_API_KEY" not in os.environ:
-        sys.stdout.write("TRANSCRIBER_API_KEY is not set: the service will refuse a client without a key\n")
     try:
-        share = smoke.heard(url)
-    except smoke.Unheard as problem:
-        return command.say(NAME, str(problem))
-    sys.stdout.write(f"{url} heard {share:.0%} of the demo's words\n")
+        runs(ROOT, environment, outputs, _print, wait_seconds=wait_seconds)
+    except Failed as failed:
+        reasons = stopped_reasons(ROOT, environment)
+        return command.say(NAME, "\n".join([str(failed), *(f"  a task stopped: {reason}" for reason in reasons)]))
+    if KEY not in os.environ:
+        _print(f"{KEY} is not set: the service will refuse a client without a key")
+    transcribes(outputs["websocket_url"], _print, wait_seconds=wait_seconds)
     return 0
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
 
 
 if __name__ == "__main__":

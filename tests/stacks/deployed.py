@@ -151,9 +151,11 @@ class Deployed:
     def ecs(self) -> Generator[None]:
         """Inside, what asks ECS itself is answered from the account."""
         with ecs_api(lambda operation, request: tasks.answer(self.account(), operation, request)) as (address, _):
+            before = dict(self.engine.environment)
             keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
             self.engine.environment |= {"AWS_ENDPOINT_URL_ECS": address, **keys}
             yield
+            self.engine.environment = before
 
     def commit(self) -> None:
         """As in a repository whose last commit is what is there."""

@@ -74,6 +74,8 @@ class Engine:
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
+    within: list[str] = field(default_factory=list)
+    """The command that runs the CLI, if another one does."""
 
     @classmethod
     def at(cls, folder: Path, **environment: str) -> "Engine":
@@ -111,7 +113,7 @@ class Engine:
     def start(self, *arguments: str, work: Path, more: Mapping[str, str] | None = None) -> "subprocess.Popen[str]":
         """In a process group of its own, so that it alone can be interrupted as a terminal does."""
         return subprocess.Popen(
-            ["pulumi", *arguments, "--non-interactive", "--color", "never"],
+            [*self.within, "pulumi", *arguments, "--non-interactive", "--color", "never"],
             cwd=work,
             env={**self.environment, **(more or {})},
             stdin=subprocess.DEVNULL,

@@ -1,7 +1,7 @@
 """A shell in which Pulumi deploys to the stand-in for AWS: `python -m tests.stacks.rehearsal [COMMAND ...]`.
 
 In a copy of the working copy, whose image is a small one that nobody could run; all of it is gone with the shell. There
-is no load balancer either: the last step of `make up`, the smoke test, can't succeed."""
+is no load balancer either: the smoke test can't succeed, and is left out without a key."""
 
 import os
 import subprocess

@@ -178,7 +178,7 @@ def _rows() -> list[str]:
             limits = item.metadata["limits"]
             bounds = f"{limits['minimum']:,} to {limits['maximum']:,}" if limits else ""
             values = ", ".join(f"`{value}`" for value in item.metadata["one_of"]) or bounds
-            default = "" if item.default in (MISSING, "") else f"`{item.default}`"
+            default = "" if item.default in (MISSING, "") else f"`{item.default}`".replace("True", "true")
             rows.append(f"| `{item.name}` | {default} | {values} | {item.metadata['help']} |")
     return rows
 

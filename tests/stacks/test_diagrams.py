@@ -54,4 +54,4 @@ def test_arrows_follow_what_is_given() -> None:
 
 def test_every_setting_is_read_by_a_stack() -> None:
     read = {key for stack in Stack for key in diagrams.settings(stack)}
-    assert set(Config.__dataclass_fields__) - {"environment"} - read == set()
+    assert set(Config.__dataclass_fields__) - {"environment"} - read == {"smoke_test"}, "which is the root's"

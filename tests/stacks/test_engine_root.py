@@ -4,21 +4,29 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from stacks.environment.verify import NOT_HEARD, RUNS_ON
 
 from .builder import Builder
 from .conftest import BroughtUp
 from .deployed import SECRETS, SMALL_IMAGE, STACKS, Deployed
 from .engine import Ran, below
+from .fargate import seen_as_hosts
 
 pytestmark = pytest.mark.timeout(1800)
 
 VPC, SERVICE = "aws:ec2/vpc:Vpc", "aws:ecs/service:Service"
+KEY = "trk_shown-at-the-door-alone"
 _SECONDS = 900
 
 
@@ -38,8 +46,9 @@ class Root:
         confirmed = ("--skip-preview",) if verb in ("up", "destroy") else ()
         log = self.deployed.engine.folder / "events.json"
         log.unlink(missing_ok=True)
-        process = self.start(verb, *confirmed, *options, "--event-log", str(log), **more)
-        output, _ = process.communicate(timeout=_SECONDS)
+        with self.deployed.ecs():
+            process = self.start(verb, *confirmed, *options, "--event-log", str(log), **more)
+            output, _ = process.communicate(timeout=_SECONDS)
         assert (process.returncode == 0) == succeeds, output[-6000:]
         lines = log.read_text().splitlines() if log.exists() else []
         events = [json.loads(line) for line in lines if line.strip()]
@@ -159,6 +168,10 @@ def test_first_failure_stops_says_how_to_go_on_and_can_be_taken_down(empty: Root
     assert "Mend it, then go on with: pulumi up -s dev" in failed.diagnostics()
     assert empty.made() == ["network", "ecr", "alb"]
     assert empty.deployed.engine.locks() == []
+    network = empty.resources("network")
+    refused = empty.do("destroy", succeeds=False)
+    assert "network: nothing is deleted, for alb uses it. All there is goes with: make down ENV=dev" in refused.output
+    assert empty.resources("network") == network
     down = empty.run("stacks.environment.teardown")
     assert down.returncode == 0, down.stderr
     assert empty.made() == []
@@ -172,21 +185,20 @@ def test_a_first_deployment_with_a_bad_task_says_why_within_five_minutes(
     """The image has no volume where its user shall write. ECS has nothing to go back to, and starts tasks for ever."""
     bad = SMALL_IMAGE.replace("VOLUME /data\n", "")
     root, second = Root.of(Deployed.at(tmp_path / "bad", building, dockerfile=bad)), 0.01
-    with root.deployed.ecs():
-        failed = root.do("up", succeeds=False, STANDIN_SECOND=str(second))
-        ended = time.time()
-        told = failed.diagnostics()
-        assert "a task stopped: Essential container in task exited: permission denied in /data" in told
-        events = root.deployed.engine.ledger.events()
-        (begun,) = (event["time"] for event in events if (event["verb"], event["type"]) == ("create", SERVICE))
-        (waited,) = (event["seconds"] for event in events if event["verb"] == "give up")
-        took = ended - begun + waited * (1 - second)
-        assert took < 300
-        printed(f"a first deployment whose tasks stop: told after {took:.0f} s, of which {waited:.0f} s are ECS's")
-        (root.deployed.root / "Dockerfile").write_text(SMALL_IMAGE)
-        root.do("up")
-        (history,) = root.deployed.account().deployments.values()
-        assert [item["status"] for item in history] == ["FAILED", "SUCCESSFUL"]
+    failed = root.do("up", succeeds=False, STANDIN_SECOND=str(second))
+    ended = time.time()
+    told = failed.diagnostics()
+    assert "a task stopped: Essential container in task exited: permission denied in /data" in told
+    events = root.deployed.engine.ledger.events()
+    (begun,) = (event["time"] for event in events if (event["verb"], event["type"]) == ("create", SERVICE))
+    (waited,) = (event["seconds"] for event in events if event["verb"] == "give up")
+    took = ended - begun + waited * (1 - second)
+    assert took < 300
+    printed(f"a first deployment whose tasks stop: told after {took:.0f} s, of which {waited:.0f} s are ECS's")
+    (root.deployed.root / "Dockerfile").write_text(SMALL_IMAGE)
+    root.do("up")
+    (history,) = root.deployed.account().deployments.values()
+    assert [item["status"] for item in history] == ["FAILED", "SUCCESSFUL"]
 
 
 def test_after_an_up_ecs_is_asked_what_runs(root: Root) -> None:
@@ -200,7 +212,58 @@ def test_after_an_up_ecs_is_asked_what_runs(root: Root) -> None:
             last |= {"status": "ROLLBACK_SUCCESSFUL", "running": None, "reasons": ["out of memory"]}
         seen = root.run("stacks.environment.verify", "--wait", "0")
     assert seen.returncode == 1
-    assert seen.stderr == "verify: no task runs\n  stopped: out of memory\n"
+    said = seen.stderr.splitlines()
+    assert said[0].startswith("verify: transcriber-dev-")
+    assert said[1:] == ["no task runs", "  a task stopped: out of memory"]
+
+
+@contextmanager
+def _door_to_nobody(root: Root) -> Generator[list[str]]:
+    """What listens by the load balancer's name, and knows no such path; who asked."""
+    asked: list[str] = []
+
+    class Nobody(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            asked.append(self.headers["Authorization"])
+            self.send_error(404)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Says nothing."""
+
+    hosts, name = root.deployed.engine.folder / "hosts", root.deployed.outputs("service")["url"].removeprefix("http://")
+    with ThreadingHTTPServer((f"127.{os.getpid() >> 8 & 255}.{os.getpid() & 255}.81", 80), Nobody) as server:
+        hosts.write_text(f"127.0.0.1 localhost\n{server.server_address[0]} {name}\n")
+        root.deployed.engine.within = seen_as_hosts(hosts)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield asked
+        finally:
+            root.deployed.engine.within = []
+            server.shutdown()
+            thread.join()
+
+
+def test_an_up_that_does_not_transcribe_fails_and_the_next_one_checks_again(root: Root) -> None:
+    """Though nothing is left to change."""
+    root.deployed.configure("dev", log_days=7)
+    with _door_to_nobody(root) as asked:
+        for _ in range(2):
+            failed = root.do("up", succeeds=False, TRANSCRIBER_API_KEY=KEY)
+            told = failed.diagnostics()
+            assert "did not transcribe the demo (exit code 3):" in told
+            assert f"{RUNS_ON}\nMend it, then go on with: pulumi up -s dev" in told
+    assert asked == [f"Bearer {KEY}"] * 2
+    groups = root.deployed.account().of("aws:cloudwatch/logGroup:LogGroup")
+    assert {group.inputs["retentionInDays"] for group in groups} == {7}, "it is deployed all the same"
+    healed = root.do("up")
+    assert _changed(healed) == ["service"]
+    assert NOT_HEARD in healed.output
+    root.do("up", "--expect-no-changes", TRANSCRIBER_API_KEY=KEY)
+    written = root.deployed.everything_written() + failed.output + json.dumps(failed.events)
+    assert KEY not in written
 
 
 def test_ctrl_c_waits_for_the_stack_under_way_and_starts_no_other(empty: Root) -> None:

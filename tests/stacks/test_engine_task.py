@@ -156,10 +156,11 @@ def _server(*command: str) -> Iterator[int]:
 
 def test_make_up_ends_with_the_demo_heard(live: Live, printed: Callable[[str], None]) -> None:
     outputs = live.deployed.outputs("service")
-    said = live.said.splitlines()
+    said = {line.strip() for line in live.said.splitlines()}
     assert f"{outputs['service_name']} runs {outputs['image_digest']}" in said
-    (heard,) = (line for line in said if " of the demo's words" in line)
-    assert heard.startswith(f"{outputs['websocket_url']} heard ")
+    (heard,) = (line for line in said if line.startswith(f"{outputs['websocket_url']} heard "))
+    assert heard.endswith(" of the demo's words")
+    assert live.key not in live.said + live.deployed.everything_written()
     assert live.fargate.task is not None
     assert live.task.definition.arn == outputs["task_definition_arn"]
     printed(heard)

@@ -1,6 +1,7 @@
 """The environment at the root: what a plan says, what is wrong after a deployment, what is asked before a teardown."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -79,7 +80,7 @@ def test_errors_are_told_without_colours() -> None:
 
 # A stack as a resource
 
-CLEAN: dict[str, Any] = {"changes": 0, "after": [], "drift": []}
+CLEAN: dict[str, Any] = {"changes": 0, "after": [], "drift": [], "checked": "2026-01-01T00:00:00Z"}
 
 
 @pytest.mark.parametrize(
@@ -89,6 +90,7 @@ CLEAN: dict[str, Any] = {"changes": 0, "after": [], "drift": []}
         (CLEAN, {**CLEAN, "changes": 2}, True),
         (CLEAN, {**CLEAN, "after": ["network"]}, True),
         ({**CLEAN, "drift": ["update aws:ec2/vpc:Vpc it"]}, CLEAN, True),
+        ({**CLEAN, "checked": "2025-12-31T00:00:00Z"}, CLEAN, True),
     ],
 )
 def test_stack_is_brought_up_when_something_is_pending(
@@ -302,15 +304,22 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
+RUNNING = {
+    "DescribeServices": {
+        "services": [
+            {
+                "status": "ACTIVE",
+                "deployments": [{"status": "PRIMARY", "taskDefinition": TASK, "rolloutState": "COMPLETED"}],
+            }
+        ]
+    },
+    "ListTasks": {"taskArns": ["arn:aws:ecs:us-east-1:123456789012:task/transcriber-dev/1"]},
+    "DescribeTasks": {"tasks": [{"containers": [{"name": "transcriber", "imageDigest": DIGEST}]}]},
+}
+
+
 def test_ecs_is_asked_as_it_takes_it(credentials: pytest.MonkeyPatch) -> None:
-    task = {"containers": [{"name": "transcriber", "imageDigest": DIGEST}]}
-    primary = {"status": "PRIMARY", "taskDefinition": TASK, "rolloutState": "COMPLETED"}
-    answers = {
-        "DescribeServices": {"services": [{"status": "ACTIVE", "deployments": [primary]}]},
-        "ListTasks": {"taskArns": ["arn:aws:ecs:us-east-1:123456789012:task/transcriber-dev/1"]},
-        "DescribeTasks": {"tasks": [task]},
-    }
-    with ecs_api(given(answers)) as (address, asked):
+    with ecs_api(given(RUNNING)) as (address, asked):
         credentials.setenv("AWS_ENDPOINT_URL_ECS", address)
         client = verify.client(ROOT, "dev")
         assert ecs.problems(client, SERVICE, task_definition=TASK, digest=DIGEST) == []
@@ -325,3 +334,70 @@ def test_ecs_that_does_not_tell_is_no_failure_of_its_own(credentials: pytest.Mon
         credentials.setenv("AWS_ENDPOINT_URL_ECS", address)
         (told,) = verify.reasons_of(ROOT, "dev", SERVICE)
     assert told.startswith("(ECS does not tell why tasks stopped: An error occurred (AccessDeniedException)")
+
+
+# What an `up` of the service ends with
+
+OUTPUTS = {
+    "cluster_name": SERVICE.cluster,
+    "service_name": SERVICE.name,
+    "task_definition_arn": TASK,
+    "image_digest": DIGEST,
+    "websocket_url": "ws://127.0.0.1:1/ws",
+}
+KEY = "trk_never-told"
+
+
+def _checked(answers: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch, root: Path = ROOT) -> list[str]:
+    """What is told. Nothing listens at the public URL."""
+    told: list[str] = []
+    with ecs_api(given(answers)) as (address, _):
+        monkeypatch.setenv("AWS_ENDPOINT_URL_ECS", address)
+        verify.check(root, "dev", OUTPUTS, told.append, wait_seconds=0)
+    return told
+
+
+def test_without_a_key_it_is_said_that_nothing_was_transcribed(credentials: pytest.MonkeyPatch) -> None:
+    credentials.delenv(verify.KEY, raising=False)
+    assert _checked(RUNNING, credentials) == [f"{SERVICE.name} runs {DIGEST}", verify.NOT_HEARD]
+
+
+def test_a_setting_leaves_the_demo_out(credentials: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    credentials.setenv(verify.KEY, KEY)
+    text = (ROOT / "Pulumi.dev.yaml").read_text()
+    (tmp_path / "Pulumi.dev.yaml").write_text(text + "  transcriber:smoke_test: false\n")
+    assert _checked(RUNNING, credentials, tmp_path)[1].startswith("transcriber:smoke_test is false")
+
+
+def test_what_does_not_transcribe_fails_and_its_key_is_not_told(credentials: pytest.MonkeyPatch) -> None:
+    credentials.setenv(verify.KEY, KEY)
+    with pytest.raises(Failed, match="did not transcribe the demo") as failed:
+        _checked(RUNNING, credentials)
+    assert str(failed.value).endswith(verify.RUNS_ON)
+    assert KEY not in str(failed.value)
+
+
+def test_what_runs_another_image_fails_before_anything_is_sent(credentials: pytest.MonkeyPatch) -> None:
+    credentials.setenv(verify.KEY, KEY)
+    other = {"tasks": [{"containers": [{"name": "transcriber", "imageDigest": "sha256:other"}]}]}
+    with pytest.raises(Failed) as failed:
+        _checked({**RUNNING, "DescribeTasks": other}, credentials)
+    assert str(failed.value).splitlines()[1:] == [f"a task runs sha256:other and not {DIGEST}"]
+
+
+def test_ecs_that_says_nothing_of_what_runs_is_a_failure(credentials: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Failed, match="AccessDeniedException"):
+        _checked({}, credentials)
+
+
+@pytest.mark.parametrize(
+    ("setting", "problem"),
+    [("  aws:profile: of-nobody\n", "The config profile \\(of-nobody\\) could not be found"), ("", "specify a region")],
+)
+def test_aws_is_asked_as_pulumi_is(credentials: pytest.MonkeyPatch, tmp_path: Path, setting: str, problem: str) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        credentials.delenv(name, raising=False)
+    text = (ROOT / "Pulumi.dev.yaml").read_text().replace("  aws:region: us-east-1\n", setting)
+    (tmp_path / "Pulumi.dev.yaml").write_text(text)
+    with pytest.raises(Failed, match=problem):
+        _checked(RUNNING, credentials, tmp_path)

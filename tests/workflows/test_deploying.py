@@ -55,6 +55,7 @@ def _pinned(copy: Path, environment: str) -> dict[str, str]:
 def test_dev_builds_what_is_checked_out(ready: Runner, copy: Path) -> None:
     assert _deploy(ready, "dev") == ""
     assert _pinned(copy, "dev") == {}
+    assert _settings(copy, "dev")["smoke_test"] == "false", "a step of its own"
     (up,) = ready.called("pulumi", "up")
     assert up.arguments == ["up", "--stack", "dev", "--yes", "--skip-preview", "--non-interactive"]
     assert ready.output.read_text() == f"digest={BUILT}\nurl={URL}\n"
