@@ -59,6 +59,21 @@ def test_a_file_is_decoded_to_its_end() -> None:
     assert sink.problems == []
 
 
+@pytest.mark.parametrize(
+    ("magic", "speech", "comfort"),
+    [
+        (b"#!AMR\n", b"\x3c" + bytes(range(31)), b"\x44" + bytes(5)),
+        (b"#!AMR-WB\n", b"\x44" + bytes(60), b"\x4c" + bytes(5)),
+    ],
+    ids=["narrow", "wide"],
+)
+def test_pauses_of_telephones_are_silence_and_no_damage(magic: bytes, speech: bytes, comfort: bytes) -> None:
+    pause = (comfort + b"\x7c" * 7) * 5
+    sink = collected(magic + speech * 50 + pause + speech * 50, "amr")
+    assert sink.problems == []
+    assert sink.samples == pytest.approx(140 * 320, abs=2)
+
+
 @pytest.mark.parametrize(("stream", "name"), [("webm", "mp4"), ("mp4 fragmented", "flac"), ("ogg opus", "mp4")])
 def test_a_format_is_never_guessed(stream: str, name: str) -> None:
     with pytest.raises(DecodeError) as caught:

@@ -1,9 +1,10 @@
 """Frames as FFmpeg's decoders make them, as blocks of float32."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 import numpy as np
-from av import AudioFrame
+from av import AudioCodecContext, AudioFrame
 
 from transcriber.audio.decoder import Block
 
@@ -17,6 +18,30 @@ _CHECKED = frozenset(("flac", "mp3", "mp3float", "mp2", "mp2float", "ac3", "eac3
 def checks(codec: str) -> dict[str, str]:
     """The options of FFmpeg's decoder by which a frame whose checksum is wrong is damage, and no sound."""
     return {"err_detect": "crccheck+explode"} if codec in _CHECKED else {}
+
+
+_PAUSES: Mapping[str, int] = {"amrnb": 8, "amrwb": 9}
+"""By codec: the first frame type that is no speech, but what encoders send while nobody speaks (3GPP TS 26.101 and
+26.201: comfort noise, or nothing). FFmpeg's decoders don't take them."""
+
+
+def is_pause(packet: Any) -> bool:
+    """Whether a packet that can't be decoded is one of those."""
+    first = _PAUSES.get(packet.stream.codec_context.name)
+    data = bytes(packet)
+    return first is not None and bool(data) and data[0] >> 3 & 0xF >= first
+
+
+def silent(packet: Any) -> AudioFrame:
+    """As long as a packet, up to a second: longer ones only claim it."""
+    context = cast("AudioCodecContext", packet.stream.codec_context)
+    seconds = min(1.0, float((packet.duration or 0) * (packet.time_base or 0)))
+    silence = np.zeros((len(context.layout.channels), round(seconds * context.sample_rate)), np.float32)
+    frame = AudioFrame.from_ndarray(silence, "fltp", context.layout)
+    frame.sample_rate, frame.pts = context.sample_rate, packet.pts
+    if packet.time_base:
+        frame.time_base = packet.time_base
+    return frame
 
 
 def channels_of(frame: AudioFrame) -> Block:

@@ -13,7 +13,7 @@ from av.error import FFmpegError
 from transcriber.audio.allocation import bound_allocations
 from transcriber.audio.allowance import Spent, check_cost
 from transcriber.audio.decoder import DecodeError, damaged, unsupported
-from transcriber.audio.frames import channels_of, checks
+from transcriber.audio.frames import channels_of, checks, is_pause, silent
 from transcriber.audio.pipe import READ_BYTES
 from transcriber.audio.timeline import Timeline
 from transcriber.audio.tracks import TrackStream
@@ -191,6 +191,8 @@ class _Decoding:
         try:
             return packet.decode()
         except _FAILURES:
+            if is_pause(packet):
+                return [silent(packet)]
             self._lost = True
             self._missing += float((packet.duration or 0) * (packet.time_base or 0))
             return []
