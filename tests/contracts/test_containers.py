@@ -22,19 +22,21 @@ TAILS = {"mp3 file": 0.05, "ogg vorbis": 0.05}
 """Seconds by which the end may differ: the padding of MP3, which is only known in a whole file, is kept; Vorbis ends
 where its last page says, which FFmpeg does not heed."""
 
-UNFRAMED = {"wav g722", "wav g726", "wav g723.1"}
+UNFRAMED = {"wav g722", "wav g726", "wav g723.1", "wav yamaha adpcm"}
 """Those that make sound of any bits in any number."""
 
 MIDDLES = [
     name
     for name, recipe in RECIPES.items()
-    if not recipe.at_end and recipe.muxer not in ("aiff", "au") and name not in UNFRAMED
+    if not recipe.at_end and recipe.muxer not in ("aiff", "au", "w64") and name not in UNFRAMED
 ]
 """Formats in which damage in the middle can be seen, but for those that are whole or nothing."""
 
 UNSEEN = {"webm", "mp3", "mp3 file", "webm file", "matroska vorbis", "mp4 opus fragmented"} | {
     "wav ima adpcm",
     "wav ms adpcm",
+    "mp2",
+    "flv mp3",
 }
 """Those whose codecs or containers make sound of any bits, when no byte is missing."""
 
@@ -182,6 +184,10 @@ MAGICS = {
     "au": b".snd\x00\x00\x00\x18\xff\xff\xff\xff\x00\x00\x00\x03",
     "amr": b"#!AMR\n",
     "mpegts": bytes.fromhex("47400010") + b"\x00\x00\xb0\x0d\x00\x01\xc1\x00\x00",
+    "mpeg": bytes.fromhex("000001ba2100010001800813000001c0"),
+    "flv": b"FLV\x01\x04\x00\x00\x00\x09\x00\x00\x00\x00\x08\x00\x00",
+    "w64": bytes.fromhex("726966662e91cf11a5d628db04c10000ffffffffffffff7f77617665f3acd3118cd100c04f8edb8a"),
+    "sphere": b"NIST_1A\n   1024\nsample_rate -i 8000\n",
     "caf": b"caff\x00\x01\x00\x00desc",
     "avi": b"RIFF\xff\xff\x00\x00AVI LIST",
     "asf": bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c"),

@@ -1,13 +1,17 @@
 """Ogg, taken apart."""
 
 import struct
+from base64 import b64decode
 from dataclasses import replace
 
+import numpy as np
 import pytest
+import soxr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.corpus import encoded
+from tests.corpus import decode_whole, encoded
+from tests.decoding import cut, decoded, opened
 from transcriber.audio.decoder import DecodeError
 from transcriber.audio.ogg import OggDemuxer, checksum
 from transcriber.audio.packets import Item, Lost, Packet, Track
@@ -147,7 +151,7 @@ def test_vorbis_and_flac_come_with_what_ffmpeg_needs() -> None:
 
 
 def test_a_stream_without_audio_is_refused() -> None:
-    with pytest.raises(DecodeError, match="no Opus, Vorbis or FLAC"):
+    with pytest.raises(DecodeError, match="no Opus, Vorbis, FLAC or Speex"):
         items(page(0, b"\x80theora", flags=FIRST) + page(1, b"more"))
 
 
@@ -183,3 +187,28 @@ def test_the_same_is_found_however_a_stream_is_cut(noise: list[bytes], place: in
         stream[place : place + len(part) // 2] = part
         place = (place * 7 + 13) % len(stream)
     assert ending(bytes(stream), step) == ending(bytes(stream), 0)
+
+
+SPEEX = b64decode(
+    """
+    T2dnUwACAAAAAAAAAABWvPBXAAAAAPU6ZrgBUFNwZWV4ICAgMS4yLjEAAAAAAAAAAAAAAAAAAAABAAAAUAAAAEAfAAAAAAAABAAAAAEAAAD///
+    //oAAAAAAAAAABAAAAAAAAAAAAAAAAAAAAT2dnUwAAAAAAAAAAAABWvPBXAQAAAAfGuNwBIBgAAABFbmNvZGVkIHdpdGggU3BlZXggMS4yLjEA
+    AAAAT2dnUwAEoA8AAAAAAABWvPBXAgAAAArLy0caDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8TnHDtIO7uADQBWkvd5mYTmTiJPC+z5RIKby
+    F5peoQy3YRQK7b5fXY05RBR7ISzcIJIXCYEhRgJR/iuJAVWtg5BweQLY1voVIBtnwVWtgJA7SoGOrgz+wivNYVXomBCev8BWI42snGPSoV0pQE
+    8a8fCCUsY4OFFgoV0t3Q8bXjjL1I5seBlloVTroQ6WK6FL0IiTIAl7YVX0ow7hkNnW2jvuDKHxYVVsv0wlrP8WCjlVtfIgoVUNg84H8XOcbZR4
+    bKdLYVQMq0zkynOtmxz+UdQCQVX1JwwdiwaxmaXHTSxXgVUNPMqfP0GPtUSURF74QVxlS0gGWLI7nLvprKl34Vxs7wkRNrTJHXDfFAbyAVX9mA
+    k3X7PGFvnOCC8TIRxKo8h6oaK7QDgvrQSsIV3HSwhDM320RvgNS8qGoV13R4bdLXSQso51EFdtwWkuIaIe7u53dw+7j4vSQQQII6QrPu8Xd3M4
+    lh4RwUdlRCh3YokGW8opZ3WewUdlQ++7s79LEHb2C23Ww=
+    """
+)
+"""Half a second at 8 kHz, as `speexenc --quality 2` makes it; PyAV has no encoder."""
+
+
+@pytest.mark.parametrize("size", [0, 1, 100])
+async def test_speex_is_decoded_as_ffmpeg_does(size: int) -> None:
+    samples, lost = await decoded(opened(SPEEX), cut(SPEEX, size))
+    reference, rate = decode_whole(SPEEX, "ogg")
+    assert (lost, rate, samples.shape) == (0, 8_000, (1, 8_000))
+    wanted = soxr.resample(reference[0].astype(np.float64), rate, 16_000, "HQ")
+    # FFmpeg keeps what the last page says is not to be heard.
+    np.testing.assert_allclose(samples[0, :-320], wanted[:7_680], atol=3 / 32768, rtol=0)

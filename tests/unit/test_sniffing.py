@@ -21,6 +21,10 @@ HEADS = {
     "aac": bytes.fromhex("fff15080") + bytes(8),
     "mpegts": bytes.fromhex("474011100042f0250001c100"),
     "avi": b"RIFF\x24\x00\x00\x00AVI LIST",
+    "mpeg": bytes.fromhex("000001ba2100010001800813"),
+    "flv": b"FLV\x01\x04\x00\x00\x00\x09" + bytes(4),
+    "w64": bytes.fromhex("726966662e91cf11a5d628db04c10000"),
+    "sphere": b"NIST_1A\n   1024\n",
     "asf": bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c"),
 }
 
@@ -35,7 +39,7 @@ def test_large_wav_files_are_wav_files(magic: bytes) -> None:
     assert sniff(magic + HEADS["wav"][4:]) == "wav"
 
 
-@pytest.mark.parametrize("head", ["fffb9064", "fff34064", "fffa9064", "ffe34064"])
+@pytest.mark.parametrize("head", ["fffb9064", "fff34064", "fffa9064", "ffe34064", "fffd9064", "fff58064"])
 def test_mp3_is_known_without_tags(head: str) -> None:
     assert sniff(bytes.fromhex(head) + bytes(8)) == "mp3"
 
@@ -94,6 +98,10 @@ EXTENSIONS = {
     "caf": "caf",
     "mpegts": "ts",
     "mpegts of a camera": "ts",
+    "mp2": "mp2",
+    "mpeg": "mpg",
+    "flv aac": "flv",
+    "w64": "w64",
     "avi": "avi",
     "asf": "wma",
 }
@@ -108,6 +116,7 @@ def test_files_are_called_what_they_are(name: str, extension: str) -> None:
 def test_files_behind_a_tag_are_called_what_they_are() -> None:
     tag = b"ID3\x04\x00\x00\x00\x00\x00\x05" + bytes(5)
     assert extension_of(tag + encoded("flac")) == "flac"
+    assert extension_of(tag + encoded("mp2")) == "mp2"
     assert extension_of(tag + bytes(20)) == "mp3"
     assert extension_of(tag[:12]) == "mp3"
 

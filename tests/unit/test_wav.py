@@ -136,7 +136,7 @@ def test_formats_that_are_understood(header: bytes, form: RawFormat) -> None:
     [
         (fmt(16_000, bits=40), "40-bit PCM"),
         (fmt(16_000, tag=3, bits=16, extensible=True), "16-bit float"),
-        (fmt(16_000, tag=0x83, bits=0), "holds G.729; PCM"),
+        (fmt(16_000, tag=0x2000, bits=0), "holds AC-3; PCM"),
         (fmt(16_000, tag=0x1234, bits=16), "16-bit format 0x1234"),
         (fmt(999), "999 samples a second"),
         (fmt(192_001), "192001 samples a second"),
@@ -228,3 +228,10 @@ def test_anything_comes_to_the_same_audio_and_end_however_it_is_cut(
     whole = ending(stream, len(stream))
     assert ending(stream, step) == whole
     assert len(whole[0]) <= len(stream)
+
+
+def test_samples_of_24_bits_may_fill_four_bytes() -> None:
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 2, 48_000, 384_000, 8, 24)
+    parser = WavParser()
+    parser.feed(riff(form, chunk(b"data", bytes(80))))
+    assert parser.form == RawFormat("pcm_s32le", 48_000, 2)

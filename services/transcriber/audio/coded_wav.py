@@ -9,9 +9,9 @@ from transcriber.audio.tracks import nothing
 _MAX_HEAD_BYTES = 64 << 10
 """How far into a file its `fmt ` chunk is looked for here."""
 
-_CODED = frozenset((0x02, 0x11, 0x31, 0x42, 0x45, 0x50, 0x55, 0x64, 0x28F))
-"""Format tags (RFC 2361; FFmpeg's for G.722): Microsoft ADPCM, IMA ADPCM, GSM 6.10, G.723.1, G.726, MPEG, MP3, G.726,
-G.722."""
+_CODED = frozenset((0x02, 0x11, 0x17, 0x20, 0x22, 0x31, 0x42, 0x45, 0x50, 0x55, 0x64, 0x83, 0xFF, 0x28F))
+"""Format tags (RFC 2361; FFmpeg's for G.722): ADPCM of Microsoft, IMA, OKI and Yamaha, TrueSpeech, GSM 6.10, G.723.1,
+G.726, MPEG, MP3, G.726, G.729, AAC, G.722."""
 
 
 def is_coded(head: bytes) -> bool | None:

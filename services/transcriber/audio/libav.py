@@ -38,7 +38,10 @@ _PCM = frozenset(
 ) | {"pcm_f64be", "pcm_f64le", "pcm_mulaw", "pcm_alaw"}
 _MPEG = frozenset(("aac", "mp3float", "mp3", "mp2", "mp2float", "mp1", "mp1float", "ac3", "eac3"))
 _TELEPHONE = frozenset(
-    ("amrnb", "amrwb", "gsm_ms", "adpcm_ms", "adpcm_ima_wav", "adpcm_ima_qt", "g722", "g723_1", "g726")
+    (
+        *("amrnb", "amrwb", "gsm_ms", "adpcm_ms", "adpcm_ima_wav", "adpcm_ima_qt", "adpcm_ima_oki", "adpcm_yamaha"),
+        *("g722", "g723_1", "g726", "g729", "truespeech"),
+    )
 )
 
 FORMS: Mapping[str, Form] = {
@@ -47,10 +50,14 @@ FORMS: Mapping[str, Form] = {
     "aac": Form("aac", frozenset(("aac",)), probe_bytes=2048),
     "flac": Form("flac", frozenset(("flac",)), gap_seconds=_ROUNDED, probe_bytes=2048),
     "mp4": Form("mov", _MPEG | _PCM | _TELEPHONE | {"alac", "opus", "flac"}, gap_seconds=0.1),
-    "aiff": Form("aiff", _PCM, probe_bytes=2048),
+    "aiff": Form("aiff", _PCM | {"adpcm_ima_qt"}, probe_bytes=2048),
     "au": Form("au", _PCM, probe_bytes=2048),
     "amr": Form("amr", frozenset(("amrnb", "amrwb")), probe_bytes=2048),
     "mpegts": Form("mpegts", _MPEG | {"aac_latm", "opus"}, gap_seconds=0.1, probe_bytes=8192),
+    "mpeg": Form("mpeg", _MPEG, gap_seconds=0.1, probe_bytes=8192),
+    "flv": Form("flv", _MPEG | _PCM | {"adpcm_swf", "nellymoser", "speex"}, gap_seconds=0.1, probe_bytes=2048),
+    "w64": Form("w64", _MPEG | _PCM | _TELEPHONE, probe_bytes=2048),
+    "sphere": Form("nistsphere", _PCM, probe_bytes=2048),
     "caf": Form("caf", _PCM | _MPEG | _TELEPHONE | {"alac", "opus", "flac"}),
     "avi": Form("avi", _MPEG | _PCM | _TELEPHONE | {"wmav1", "wmav2", "vorbis"}),
     "asf": Form("asf", _MPEG | _PCM | {"wmav1", "wmav2", "wmavoice", "wmapro"}),

@@ -114,7 +114,7 @@ class OggDemuxer:
         if page.flags & _FIRST:
             self._begin(page)
         elif self._serial is None:
-            raise unsupported("The Ogg file holds no Opus, Vorbis or FLAC audio.")
+            raise unsupported("The Ogg file holds no Opus, Vorbis, FLAC or Speex audio.")
         else:
             self._has_data = True
         if self._track is not None and page.serial == self._serial:
@@ -131,7 +131,7 @@ class OggDemuxer:
 
 def _codec(head: bytes) -> str | None:
     """What the first packet of a stream says that it holds."""
-    magics = {b"OpusHead": "opus", b"\x01vorbis": "vorbis", b"\x7fFLAC": "flac"}
+    magics = {b"OpusHead": "opus", b"\x01vorbis": "vorbis", b"\x7fFLAC": "flac", b"Speex   ": "speex"}
     return next((codec for magic, codec in magics.items() if head.startswith(magic)), None)
 
 
@@ -141,7 +141,7 @@ class _OggTrack:
     def __init__(self, codec: str) -> None:
         self._codec = codec
         self._headers: list[bytes] = []
-        self._headers_left = {"opus": 2, "vorbis": 3, "flac": 1}[codec]
+        self._headers_left = {"opus": 2, "vorbis": 3, "flac": 1, "speex": 2}[codec]
         self._packet = bytearray()
         self._broken = False
         """Whether the beginning of the packet that goes on is missing."""
@@ -200,7 +200,7 @@ class _OggTrack:
 
 def _configuration(codec: str, headers: list[bytes]) -> bytes:
     """What FFmpeg's decoder wants to know."""
-    if codec == "opus":
+    if codec in ("opus", "speex"):
         return headers[0]
     if codec == "flac":
         return headers[0][17:51]  # STREAMINFO, behind Ogg's and FLAC's own magic

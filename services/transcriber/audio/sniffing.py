@@ -22,6 +22,10 @@ _MAGICS: tuple[tuple[str, tuple[tuple[int, bytes], ...]], ...] = (
     ("au", ((0, b".snd"),)),
     ("avi", ((0, b"RIFF"), (8, b"AVI "))),
     *(("mpegts", ((at, b"\x47\x40" + table),)) for at in (0, 4) for table in (b"\x00", b"\x11")),
+    ("flv", ((0, b"FLV\x01"),)),
+    ("w64", ((0, b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb"),)),
+    ("mpeg", ((0, b"\x00\x00\x01\xba"),)),
+    ("sphere", ((0, b"NIST_1A\n"),)),
     ("asf", ((0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),)),
 )
 """Name, and the bytes that stand at each offset. Transport streams begin with one of their tables, in cameras' files
@@ -30,7 +34,7 @@ behind a time of four bytes."""
 _TAG_HEADER_BYTES = 10
 
 _BRANDS: Mapping[bytes, str] = {b"M4A ": "m4a", b"M4B ": "m4a", b"qt  ": "mov", b"3gp4": "3gp", b"3gp5": "3gp"}
-_EXTENSIONS: Mapping[str, str] = {"asf": "wma", "mpegts": "ts"}
+_EXTENSIONS: Mapping[str, str] = {"asf": "wma", "mpeg": "mpg", "mpegts": "ts", "sphere": "sph"}
 
 
 def sniff(head: bytes) -> str | None:
@@ -65,14 +69,16 @@ def extension_of(head: bytes) -> str:
         return "mkv"
     if name == "mp4":
         return _BRANDS.get(head[position + 8 : position + 12], "mp4")
+    if name == "mp3" and head[position : position + 1] == b"\xff" and head[position + 1] & 0x06 == 4:
+        return "mp2"
     if name is None or name == UNKNOWN:
         return "mp3" if position else "bin"
     return _EXTENSIONS.get(name, name)
 
 
 def _is_mpeg_frame(head: bytes) -> bool:
-    """Eleven set bits, layer III, a bit rate and a sample rate that exist."""
-    sync = head[0] == 0xFF and head[1] & 0xE6 == 0xE2 and head[1] & 0x18 != 0x08
+    """Eleven set bits, layer II or III, a bit rate and a sample rate that exist."""
+    sync = head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 0x06 in (2, 4) and head[1] & 0x18 != 0x08
     return sync and head[2] >> 4 not in (0, 0xF) and head[2] & 0x0C != 0x0C
 
 

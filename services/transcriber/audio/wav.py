@@ -37,7 +37,7 @@ _ENCODINGS: dict[tuple[int, int], Encoding] = {
     (7, 8): "mulaw",
 }
 """By format tag and bits per sample."""
-_TAG_NAMES = {1: "PCM", 3: "float", 6: "A-law", 7: "µ-law", 0x22: "TrueSpeech", 0x83: "G.729", 0xFF: "AAC"}
+_TAG_NAMES = {1: "PCM", 3: "float", 6: "A-law", 7: "µ-law", 0x161: "WMA", 0x2000: "AC-3"}
 
 _KNOWN_CHUNKS = frozenset(
     (
@@ -240,14 +240,15 @@ def _parse_format(content: bytes) -> RawFormat:
     """What a `fmt ` chunk says; the sizes that follow from it are computed, not believed."""
     if len(content) < 16:
         raise unsupported("The 'fmt ' chunk of the WAV file is too short.")
-    tag, channels, sample_rate, _, _, bits = struct.unpack("<HHIIHH", content[:16])
+    tag, channels, sample_rate, _, block, bits = struct.unpack("<HHIIHH", content[:16])
     if tag == _EXTENSIBLE and len(content) == _FMT_BYTES and content[26:40] == _GUID_TAIL:
         (tag,) = struct.unpack("<H", content[24:26])
-    # Samples of 12 or 20 bits fill the upper bits of whole bytes.
-    encoding = _ENCODINGS.get((tag, -(-bits // 8) * 8))
+    # Samples of 12 or 20 bits fill the upper bits of whole bytes, those of 24 maybe of four.
+    width = 32 if (tag, bits, block) == (1, 24, 4 * channels) else -(-bits // 8) * 8
+    encoding = _ENCODINGS.get((tag, width))
     if encoding is None:
         size, kind = f"{bits}-bit " if bits else "", _TAG_NAMES.get(tag, f"format {tag:#06x}")
-        known = "PCM, floats, µ-law, A-law, ADPCM, GSM, G.722, G.723.1, G.726 and MP3"
+        known = "PCM, floats, µ-law, A-law, ADPCM, GSM, G.722, G.723.1, G.726, G.729, TrueSpeech, AAC and MP3"
         raise unsupported(f"The WAV file holds {size}{kind}; {known} are understood.")
     if not SAMPLE_RATES[0] <= sample_rate <= SAMPLE_RATES[1]:
         low, high = SAMPLE_RATES

@@ -49,13 +49,15 @@ _CODECS: Mapping[str, str] = {
     "A_FLAC": "flac",
     "A_AAC": "aac",
     "A_MPEG/L3": "mp3float",
+    "A_MPEG/L2": "mp2float",
     "A_AC3": "ac3",
     "A_EAC3": "eac3",
     "A_PCM/FLOAT/IEEE": "pcm_f{}le",
     "A_PCM/INT/LIT": "pcm_s{}le",
+    "A_PCM/INT/BIG": "pcm_s{}be",
 }
 
-_DELAYED = ("aac", "mp3float")
+_DELAYED = ("aac", "mp2float", "mp3float")
 """Opus says its delay itself; Vorbis has none."""
 
 

@@ -15,6 +15,7 @@ MEDIA_TYPES: Mapping[str, str] = {
     "ogg": "audio/ogg",
     "flac": "audio/flac",
     "mp3": "audio/mpeg",
+    "mp2": "audio/mpeg",
     "aac": "audio/aac",
     "mp4": "audio/mp4",
     "m4a": "audio/mp4",
@@ -25,6 +26,10 @@ MEDIA_TYPES: Mapping[str, str] = {
     "amr": "audio/amr",
     "caf": "audio/x-caf",
     "ts": "video/mp2t",
+    "mpg": "video/mpeg",
+    "flv": "video/x-flv",
+    "w64": "audio/x-w64",
+    "sph": "audio/x-nist",
     "avi": "video/x-msvideo",
     "wma": "audio/x-ms-wma",
 }

@@ -249,8 +249,8 @@ def _channels(high: int) -> Field:
 OPTIONS: Mapping[str, Field] = {
     "encoding": _choice(
         (
-            *("wav", "webm", "ogg", "flac", "mp3", "aac", "mp4", "aiff", "au", "amr", "mpegts", "caf"),
-            *("avi", "asf"),
+            *("wav", "webm", "ogg", "flac", "mp3", "aac", "mp4", "aiff", "au", "amr", "mpegts"),
+            *("mpeg", "flv", "w64", "sphere", "caf", "avi", "asf"),
             *("pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s32le", "pcm_u8", "pcm_f32le", "pcm_f64le", "mulaw", "alaw"),
         ),
         {"linear16": "pcm_s16le", "ulaw": "mulaw"},
