@@ -43,6 +43,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "ec2.VpcEndpoint": ("EC2::VPCEndpoint",),
     "ecr.LifecyclePolicy": ("ECR::Repository",),
     "ecr.Repository": ("ECR::Repository",),
+    "ecr.RepositoryPolicy": ("ECR::Repository",),
     "ecs.Cluster": ("ECS::Cluster",),
     "ecs.ClusterCapacityProviders": ("ECS::ClusterCapacityProviderAssociations",),
     "ecs.Service": ("ECS::Service",),
@@ -75,7 +76,7 @@ UNUSED = re.compile(
     "|iam:(AttachRolePolicy|CreateServiceLinkedRole|DetachRolePolicy|PassRole|UpdateRole$|.*PermissionsBoundary)"
     "|application-autoscaling:.*ScheduledAction|cloudwatch:GetMetricData|ec2:(AcceptAddressTransfer|AssociateAddress)"
     "|ec2:.*(PrivateNatGatewayAddress|SubnetCidrBlock|VpnGateway|VpcEncryption|VpcTenancy|Ipam|Instances|NatGatewayAddress)"
-    "|ec2:(DescribeTags|UpdateSecurityGroupRuleDescriptions.*)|ecr:.*RepositoryPolicy|ecr:BatchDeleteImage"
+    "|ec2:(DescribeTags|UpdateSecurityGroupRuleDescriptions.*)|ecr:BatchDeleteImage"
     "|ecs:(DeregisterTaskDefinition|DescribeCapacityProviders|ListTagsForResource|PutAccountSetting|StopServiceDeployment)"
     "|ecs:UpdateClusterSettings"  # the provider has UpdateCluster for them
     "|elasticloadbalancing:(Modify|Describe)(CapacityReservation|IpPools)|elasticloadbalancing:SetIpAddressType"

@@ -5,9 +5,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from policies.rule import Resource, Rule, inner, must_be
+from policies.rule import Resource, Rule, inner, must_be, statements
 
 REPOSITORY = "aws:ecr/repository:Repository"
+REPOSITORY_POLICY = "aws:ecr/repositoryPolicy:RepositoryPolicy"
 CLUSTER = "aws:ecs/cluster:Cluster"
 TASK = "aws:ecs/taskDefinition:TaskDefinition"
 SERVICE = "aws:ecs/service:Service"
@@ -88,6 +89,11 @@ def _rolls_back(resource: Resource) -> str | None:
     return None if breaker.get("enable") and breaker.get("rollback") else "a bad deployment is not taken back"
 
 
+def _named_readers(resource: Resource) -> str | None:
+    principals = [each["Principal"] for each in statements(resource.props["policy"]) if each["Effect"] == "Allow"]
+    return "everybody may have them" if any("*" in json.dumps(each) for each in principals) else None
+
+
 def _no_moving_tag(resource: Resource) -> str | None:
     tags = [tag.rpartition(":")[2] for tag in resource.props.get("tags") or ()]
     wrong = [tag for tag in tags if not re.fullmatch(r"build-[0-9a-f]{16}", tag)]
@@ -96,6 +102,7 @@ def _no_moving_tag(resource: Resource) -> str | None:
 
 RULES = (
     Rule("CKV_AWS_163", "Images are scanned when they are pushed", (REPOSITORY,), _scans),
+    Rule("CKV_AWS_32", "Nobody but accounts that are named gets images", (REPOSITORY_POLICY,), _named_readers),
     Rule("CKV_AWS_51", "No tag moves but the build cache's", (REPOSITORY,), _immutable),
     Rule("TRANSCRIBER_TAG", "An image's tag follows from its inputs", (IMAGE,), _no_moving_tag),
     Rule("CKV_AWS_65", "Tasks are measured", (CLUSTER,), _insights),

@@ -1,7 +1,6 @@
 """The settings of an environment, from Pulumi.<environment>.yaml: one typed reader for all stacks, which reports all
 mistakes at once, by key."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cached_property
@@ -9,34 +8,10 @@ from typing import Any, get_type_hints
 
 from stacks import sizes
 from stacks.contradictions import contradictions
+from stacks.patterns import ENVIRONMENT, PATTERNS
 from stacks.timing import LONGEST_SESSION_SECONDS, Timing
 
 NAMESPACE = "transcriber"
-
-_ENVIRONMENT = re.compile(r"[a-z][a-z0-9]{0,11}")
-_PATTERNS = {
-    "digest": (re.compile(r"sha256:[0-9a-f]{64}"), "is sha256: and 64 hexadecimal digits"),
-    "domain": (re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}"), "is no domain name"),
-    "email": (re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+"), "is no e-mail address"),
-    "environment": (_ENVIRONMENT, "is no environment's name"),
-    "image": (
-        re.compile(r"[a-z0-9][a-z0-9./_:-]*@sha256:[0-9a-f]{64}"),
-        "is an image by its digest, such as python:3.12-slim-bookworm@sha256:...",
-    ),
-    "key": (re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[\w-]+"), "is the ARN of a key, not of an alias"),
-    "origins": (
-        re.compile(r"https?://[\w.:-]+(,https?://[\w.:-]+)*"),
-        "is a list such as https://app.example.com,https://example.com",
-    ),
-    "policy": (re.compile(r"[\w+=,.@-]{1,128}"), "is the name of a policy, such as transcriber-boundary-dev"),
-    "account": (re.compile(r"\d{12}"), "is the number of an account, 12 digits"),
-    "parameter": (re.compile(r"(/[\w.-]+){1,15}"), "is the whole name of an SSM parameter, such as /transcriber/dev/x"),
-    "url": (
-        re.compile(r"https://[\w.-]+(:443)?(/[\w.-]+)*"),
-        "is no URL such as https://engine.internal.example.com/v1",
-    ),
-    "token": (re.compile(r"[\w.:-]{1,64}"), "is letters, digits and ._:- only, up to 64"),
-}
 
 
 class ConfigError(Exception):
@@ -78,6 +53,9 @@ class Config:
     ecs_exec: bool = _key("Whether a shell can be opened in a task.")
 
     keep_images: int = _key("Images kept in the registry, and as many promoted ones.", 30, minimum=5, maximum=500)
+    image_readers: str = _key(
+        "Other accounts whose environments run images of this registry, separated by commas.", "", like="accounts"
+    )
     image_environment: str = _key(
         "Environment whose registry the image comes from; another one's needs image_digest.", "", like="environment"
     )
@@ -156,6 +134,11 @@ class Config:
         return self.image_environment or self.environment
 
     @property
+    def readers(self) -> list[str]:
+        """The accounts of image_readers."""
+        return self.image_readers.split(",") if self.image_readers else []
+
+    @property
     def api_keys(self) -> str:
         """The name of the parameter."""
         return self.api_keys_parameter or f"/transcriber/{self.environment}/api-keys"
@@ -183,7 +166,7 @@ def own(values: Mapping[str, Any]) -> dict[str, str]:
 
 def _text(value: object) -> str:
     """As Pulumi gives a program what YAML takes for something else."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def parse(environment: str, values: Mapping[str, str]) -> Config:
@@ -196,7 +179,7 @@ def parse(environment: str, values: Mapping[str, str]) -> Config:
     types = get_type_hints(Config)
     problems = [f"{key}: is no setting" for key in sorted(values.keys() - known.keys())]
     parsed: dict[str, Any] = {}
-    if not _ENVIRONMENT.fullmatch(environment):
+    if not ENVIRONMENT.fullmatch(environment):
         problems.append(f"stack: {environment!r} is no environment's name: a letter, then up to 11 letters and digits")
     for key, item in known.items():
         text = values.get(key, "").strip()
@@ -235,7 +218,7 @@ def _value(text: str, kind: type, metadata: Mapping[str, Any]) -> Any:
     if (limits := metadata["limits"]) and not limits["minimum"] <= value <= limits["maximum"]:
         raise ValueError(f"is between {limits['minimum']} and {limits['maximum']}")
     if like := metadata["like"]:
-        pattern, problem = _PATTERNS[like]
+        pattern, problem = PATTERNS[like]
         if not pattern.fullmatch(text):
             raise ValueError(problem)
     return value

@@ -119,6 +119,7 @@ FREE: dict[str, str] = {
     "aws:ec2/securityGroup:SecurityGroup": _RULE,
     "aws:ec2/vpc:Vpc": _WIRING,
     "aws:ecr/repository:Repository": "its lifecycle policy says how much is in it",
+    "aws:ecr/repositoryPolicy:RepositoryPolicy": "says who may pull",
     "aws:ecs/clusterCapacityProviders:ClusterCapacityProviders": _WIRING,
     "aws:iam/role:Role": _RULE,
     "aws:iam/rolePolicy:RolePolicy": _RULE,

@@ -2,11 +2,17 @@ from stacks import contract, program
 from stacks.contract import EcrOutputs
 from stacks.ecr.registry import Registry, RegistryArgs
 
-config = program.config()
+config, place = program.config(), program.place()
 
 registry = Registry(
     "registry",
-    RegistryArgs(name=config.named(), keep_images=config.keep_images, protected=config.protected),
+    RegistryArgs(
+        name=config.named(),
+        keep_images=config.keep_images,
+        protected=config.protected,
+        place=place,
+        readers=config.readers,
+    ),
 )
 
 contract.export(

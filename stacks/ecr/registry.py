@@ -1,5 +1,6 @@
 """The repository of the service's images."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -8,6 +9,8 @@ import pulumi_aws as aws
 from stacks import contract
 from stacks.contract import Stack
 from stacks.ecr import lifecycle
+from stacks.ecr.readers import readers_policy
+from stacks.program import Place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +19,9 @@ class RegistryArgs:
     keep_images: int
     protected: bool
     """Whether it outlives a `pulumi destroy`, as long as images are in it."""
+    place: Place
+    readers: Sequence[str]
+    """Other accounts that run its images."""
 
 
 class Registry(pulumi.ComponentResource):
@@ -46,5 +52,12 @@ class Registry(pulumi.ComponentResource):
             policy=pulumi.Output.json_dumps(lifecycle.rules(args.keep_images)),
             opts=pulumi.ResourceOptions(parent=self),
         )
+        if args.readers:
+            aws.ecr.RepositoryPolicy(
+                "readers",
+                repository=repository.name,
+                policy=pulumi.Output.json_dumps(readers_policy(args.place, args.readers)),
+                opts=pulumi.ResourceOptions(parent=self),
+            )
         self.repository = repository
         self.register_outputs({"url": repository.repository_url})

@@ -29,6 +29,7 @@ DERIVED = {
     "openai_key": "openai_key_parameter",
     "timing": "max_session_seconds",
     "token_secret": "token_secret_parameter",
+    "readers": "image_readers",
     "zone": "hosted_zone",
     "zones": "zones_used",
 }

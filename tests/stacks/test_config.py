@@ -54,6 +54,16 @@ def test_all_mistakes_are_told_at_once() -> None:
         ({"hosted_zone": "example.com"}, "hosted_zone: is there without a domain"),
         ({"domain": "a.example.org", "hosted_zone": "example.com"}, "hosted_zone: does not hold the domain"),
         ({"domain": "no domain"}, "domain: is no domain name"),
+        ({"image_account": "1234"}, "image_account: is the number of an account, 12 digits in quotes"),
+        ({"image_account": "١٢٣٤٥٦٧٨٩٠١٢"}, "image_account: is the number of an account, 12 digits in quotes"),
+        (
+            {"image_readers": "123456789012, 210987654321"},
+            "image_readers: is a list of accounts, 12 digits each, with commas and in quotes",
+        ),
+        (
+            {"redeploy": "2026-11-30 00:00:00 +0000 UTC"},
+            "redeploy: is letters, digits and ._:- only, up to 64; a date is in quotes",
+        ),
         ({"image_digest": "sha256:12"}, "image_digest: is sha256: and 64 hexadecimal digits"),
         (
             {"image_environment": "prod"},
@@ -128,6 +138,10 @@ def test_an_engine_of_ones_own_needs_no_way_out() -> None:
     assert _problems(openai_base_url="http://engine/v1") == [
         "openai_base_url: is no URL such as https://engine.internal.example.com/v1"
     ]
+
+
+def test_nothing_in_a_file_is_what_pulumi_makes_of_it() -> None:
+    assert own({"transcriber:domain": None, "transcriber:protected": True}) == {"domain": "", "protected": "true"}
 
 
 def test_defaults_follow_from_the_rest() -> None:

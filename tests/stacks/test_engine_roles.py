@@ -38,6 +38,7 @@ EVERYTHING = {
     "domain": "dev.example.com",
     "flow_logs": True,
     "hosted_zone": "example.com",
+    "image_readers": "210987654321",
 }
 CHANGED = {
     "availability_zones": 3,

@@ -39,6 +39,7 @@ VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
             "domain": "dev.example.com",
             "engine": "local",
             "flow_logs": "true",
+            "image_readers": "210987654321,210987654322",
             "nat_gateways": "none",
             "secrets_key_arn": "arn:aws:kms:us-east-1:123456789012:key/12345678-1234-1234-1234-123456789012",
             "spot": "overflow",
@@ -150,6 +151,8 @@ WRONG: list[tuple[str, str, Callable[[dict[str, Any]], dict[str, Any]]]] = [
     ("CKV2_AWS_71", balancing.CERTIFICATE, _with(domainName="*.example.com")),
     ("CKV_AWS_261", balancing.TARGETS, _with(healthCheck={})),
     ("CKV_AWS_163", containers.REPOSITORY, _with(imageScanningConfiguration={"scanOnPush": False})),
+    ("CKV_AWS_32", containers.REPOSITORY_POLICY, _policy(Principal="*")),
+    ("CKV_AWS_32", containers.REPOSITORY_POLICY, _policy(Principal={"AWS": "*"})),
     ("CKV_AWS_51", containers.REPOSITORY, _with(imageTagMutability="MUTABLE")),
     ("CKV_AWS_51", containers.REPOSITORY, _with(imageTagMutabilityExclusionFilters=[{"filter": "*"}])),
     ("TRANSCRIBER_TAG", containers.IMAGE, _with(tags=["registry/repository:latest"])),
@@ -287,6 +290,12 @@ def test_protected_alone_are_bound_to_what_costs() -> None:
 
 
 def _documents(resource: Resource) -> Iterator[tuple[str, str]]:
+    if resource.kind == containers.REPOSITORY_POLICY:
+        # It is about its repository, without naming it.
+        document = json.loads(resource.props["policy"])
+        about = {"Resource": "arn:aws:ecr:us-east-1:123456789012:repository/transcriber-dev"}
+        yield "policy", json.dumps({**document, "Statement": [{**each, **about} for each in document["Statement"]]})
+        return
     for name in ("policy", "assumeRolePolicy"):
         text = resource.props.get(name)
         if isinstance(text, str) and "Statement" in text:

@@ -101,6 +101,18 @@ def test_images_are_kept_by_number_and_promoted_ones_apart() -> None:
     assert not any("buildcache".startswith(prefix) for prefix in counted)
 
 
+def test_other_accounts_get_images_where_they_are_named() -> None:
+    kind = "aws:ecr/repositoryPolicy:RepositoryPolicy"
+    assert committed(Stack.ECR, "dev").all(kind) == []
+    made = program(Stack.ECR, image_readers="210987654321,210987654322").one(kind)
+    read, name = json.loads(made.inputs["policy"])["Statement"]
+    assert read["Principal"] == name["Principal"]
+    assert read["Principal"]["AWS"] == ["arn:aws:iam::210987654321:root", "arn:aws:iam::210987654322:root"]
+    assert name["Action"] == ["ecr:PutImage"]
+    roles = name["Condition"]["ArnLike"]["aws:PrincipalArn"]
+    assert roles == [f"arn:aws:iam::{each}:role/transcriber-deploy-*" for each in ("210987654321", "210987654322")]
+
+
 @pytest.mark.parametrize(("environment", "protected"), [("dev", False), ("prod", True)])
 def test_registry_outlives_its_stack_where_it_is_protected(environment: str, protected: bool) -> None:
     repository = committed(Stack.ECR, environment).one("aws:ecr/repository:Repository")
