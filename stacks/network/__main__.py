@@ -8,7 +8,7 @@ from stacks.network.vpc import Vpc, VpcArgs
 from stacks.network.zones import refuse_loss
 
 config, place = program.config(), program.place()
-refuse_loss(config.environment, config.availability_zones)
+refuse_loss(config.environment, config.availability_zones, config.vpc_cidr)
 name = config.named()
 
 vpc = Vpc(

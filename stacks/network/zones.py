@@ -1,4 +1,4 @@
-"""Whether zones can be given up: not while another stack has something in them."""
+"""Whether zones, or the network itself, can be given up: not while another stack has something in them."""
 
 import pulumi
 
@@ -17,8 +17,19 @@ def problem(zones: int, subnets_in_use: int) -> str | None:
     )
 
 
-def refuse_loss(environment: str, zones: int) -> None:
+def moved(environment: str, cidr: str, in_use: str) -> str | None:
+    """Why a network with the addresses `cidr` can't follow one with those `in_use`."""
+    if cidr == in_use:
+        return None
+    return (
+        f"vpc_cidr: {cidr} would be another VPC, and load balancer and tasks can't leave the one with {in_use}. Set it "
+        f"back, or bring up another environment with it, or take this one down first: make down ENV={environment}"
+    )
+
+
+def refuse_loss(environment: str, zones: int, cidr: str) -> None:
     """Raises RunError, with the way that does it, when what was last deployed uses more than is left."""
-    in_use = contract.deployed(contract.whole_name(Stack.NETWORK, environment)).get("private_subnet_ids", [])
-    if refused := problem(zones, len(in_use)):
+    deployed = contract.deployed(contract.whole_name(Stack.NETWORK, environment))
+    in_use = deployed.get("private_subnet_ids", [])
+    if refused := problem(zones, len(in_use)) or moved(environment, cidr, deployed.get("vpc_cidr", cidr)):
         raise pulumi.RunError(refused)

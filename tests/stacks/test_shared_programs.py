@@ -83,6 +83,13 @@ def test_zones_in_use_are_not_given_up() -> None:
     assert len(fewer.outputs["private_subnet_ids"]) == 2
 
 
+def test_addresses_in_use_are_not_changed() -> None:
+    """It would be another VPC, half made when AWS refuses to delete the subnets of this one."""
+    deployed = {"organization/transcriber-network/dev": {**VPC, "private_subnet_ids": ["c", "d"]}}
+    with pytest.raises(pulumi.RunError, match=r"^vpc_cidr: 10\.1\.0\.0/16 would be another VPC, .* make down ENV=dev$"):
+        run(Stack.NETWORK, "dev", settings_of("dev", vpc_cidr="10.1.0.0/16"), deployed)
+
+
 def test_connections_are_logged_where_it_is_wanted() -> None:
     assert committed(Stack.NETWORK, "dev").all("aws:ec2/flowLog:FlowLog") == []
     log = committed(Stack.NETWORK, "prod").one("aws:ec2/flowLog:FlowLog").inputs
