@@ -1,6 +1,7 @@
 """The root project's program: previews the five stacks, says what each would do, and makes a resource of each."""
 
 import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from stacks.environment.resource import NestedStack, checked
 from stacks.environment.verify import KEY
 
 AT_ONCE = 3
+TOLD = 32
+"""The exit code that tells Pulumi that all was said. Where a resource fails it interrupts the program, whose traceback
+would be the last that is read."""
 UNHEARD = f"NOTHING WILL BE TRANSCRIBED BEHIND THE DEPLOYMENT: {KEY} is not set, with which the demo would be sent."
 
 
@@ -39,6 +43,11 @@ def declare(root: Path) -> None:
         previous = [resource]
     if config.smoke_test and KEY not in os.environ and (plans[Stack.SERVICE].changes or after[Stack.SERVICE]):
         pulumi.log.warn(UNHEARD)
+    signal.signal(signal.SIGINT, _end)
+
+
+def _end(number: int, frame: object) -> None:
+    os._exit(TOLD)
 
 
 def _previews(root: Path, environment: str) -> dict[Stack, Plan]:

@@ -255,6 +255,7 @@ def test_an_up_that_does_not_transcribe_fails_and_the_next_one_checks_again(root
             told = failed.diagnostics()
             assert "did not transcribe the demo (exit code 3):" in told
             assert f"{RUNS_ON}\nMend it, then go on with: pulumi up -s dev" in told
+            assert "Traceback" not in failed.output
     assert asked == [f"Bearer {KEY}"] * 2
     groups = root.deployed.account().of("aws:cloudwatch/logGroup:LogGroup")
     assert {group.inputs["retentionInDays"] for group in groups} == {7}, "it is deployed all the same"
