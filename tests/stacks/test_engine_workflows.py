@@ -50,6 +50,19 @@ def test_where_nothing_changed_there_is_nothing_to_tell(brought_up: BroughtUp, t
     assert text.count("not looked at") == len(STACKS), "prod's, which nobody asked for"
 
 
+def test_tasks_that_scaling_added_are_no_drift(deployed: Deployed, tmp_path: Path) -> None:
+    """Though what somebody else changed is."""
+    with deployed.engine.ledger.open() as account:
+        [service] = account.of("aws:ecs/service:Service")
+        [target] = account.of("aws:appautoscaling/target:Target")
+        service.inputs["desiredCount"] = 2
+        target.inputs["maxCapacity"] = 9
+    _script(deployed, "plans.py", "refresh", "dev", str(tmp_path / "plans"))
+    _, _, found = _report(deployed, tmp_path / "plans").partition("#### service")
+    assert "Target</code> | <code>tasks</code> | <code>maxCapacity</code> |" in found, found
+    assert found.count("\n| update |") == 1
+
+
 def test_a_change_is_told_by_stack_with_what_it_replaces(deployed: Deployed, tmp_path: Path) -> None:
     deployed.configure("dev", log_days=30, task_cpu=512, task_memory_mib=1024)
     _script(deployed, "plans.py", "preview", "dev", str(tmp_path / "plans"))
