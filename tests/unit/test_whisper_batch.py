@@ -90,6 +90,15 @@ def test_a_partial_says_once_what_it_heard_twice() -> None:
     assert [text(outcome) for outcome in recognize(PARTIAL, TWICE, LOOP)] == ["it rains today", "so and so on"]
 
 
+@pytest.mark.parametrize("shape", [FULL, PARTIAL])
+def test_an_answer_without_end_says_once_what_it_repeats_on_the_way(shape: Shape) -> None:
+    loop = "of this type, of this type, of this type, and so"
+    before = [f"w{n}" for n in range(token_cap(shape.frames) - len(loop.split()))]
+    cut_off, ended = (Line(" ".join([*before[first:], loop])) for first in (0, 1))
+    outcomes = recognize(shape, cut_off, ended)
+    assert [text(outcome) for outcome in outcomes] == [" ".join([*before, "of this type,"]), ended.text]
+
+
 def test_the_full_window_is_believed_when_it_hears_something_twice() -> None:
     assert text(recognize(FULL, Line("bye bye"))[0]) == "bye bye"
 

@@ -11,6 +11,7 @@ from transcriber.engines.whisper_guard import (
     FULL_FRAMES,
     MAX_TOKENS,
     certain_surplus,
+    endless_surplus,
     is_doubtful,
     is_elsewhere,
     is_invented,
@@ -199,3 +200,18 @@ def test_a_second_look_is_longer_than_the_first_and_no_longer_than_it_need_be(se
     samples = int(seconds * SAMPLE_RATE)
     assert redo_frames(samples) == frames
     assert redo_frames(samples) > trimmed_frames(samples) or frames == 3000
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("and it is worth mention that as an example of type, that as an example of type, that as an example", 11),
+        ("and it is worth mention. And it is worth mention of", 5),
+        ("one two three four, three four, three four", 8),
+        ("one two three four one two three", 7),
+        ("", 0),
+    ],
+)
+def test_an_answer_without_end_ends_with_the_first_copy_of_a_phrase(text: str, kept: int) -> None:
+    words = text.split()
+    assert len(words) - endless_surplus(words) == kept

@@ -12,6 +12,7 @@ from transcriber.engines.whisper_backend import Decoding, Whisper
 from transcriber.engines.whisper_guard import (
     HOLE_SECONDS,
     certain_surplus,
+    endless_surplus,
     is_doubtful,
     is_elsewhere,
     is_invented,
@@ -139,6 +140,8 @@ class WhisperBatch:
         cut_off = len(decoding.tokens) >= token_cap(self._shape.frames)
         if again and (surplus or cut_off):
             return None
+        if cut_off:
+            surplus = max(surplus, endless_surplus(words))
         if is_elsewhere(sure, decoding.no_speech_probability, *_loudness(self._jobs[row].samples)):
             return []
         return pieces[: len(pieces) - surplus]

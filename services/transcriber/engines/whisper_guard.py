@@ -46,6 +46,8 @@ _SUSPECT_COPIES = {1: 4, 2: 3}
 """Copies of one or two words at the end that look like a loop; of longer phrases, two do."""
 _CERTAIN_MORE = 2
 """So many copies more are a loop even to somebody who has heard them all."""
+_PHRASE_WORDS = 3
+"""A phrase as long as this says itself twice in a row where an answer never ends."""
 _STAMMER_LETTERS = 24
 """A word that repeats itself for longer is a loop; laughter is shorter."""
 
@@ -118,6 +120,18 @@ def certain_surplus(words: Sequence[str]) -> int:
     """How many words at the end repeat those before so often that nobody said them."""
     plain = _plain(words)
     return max(_surplus(plain, more=_CERTAIN_MORE), _behind_stammer(plain))
+
+
+def endless_surplus(words: Sequence[str]) -> int:
+    """How many words of an answer that was cut off come after the first copy of a phrase that follows itself: Whisper
+    did not find the end, and said it again and again, with more words in between at times."""
+    plain = _plain(words)
+    for start in range(len(plain)):
+        for period in range(_PHRASE_WORDS, (len(plain) - start) // 2 + 1):
+            behind = start + period
+            if plain[start:behind] == plain[behind : behind + period]:
+                return len(plain) - behind
+    return 0
 
 
 def _plain(words: Sequence[str]) -> list[str]:
