@@ -1,6 +1,7 @@
 """For the tests of the infrastructure, in the virtual environment `.venv-stacks`: those under the real engine say why
 they are not tried where its tools are missing."""
 
+import asyncio
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,9 @@ collect_ignore_glob = ["test_engine_*.py"] if MISSING else ["test_engine_task.py
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # As Pulumi's own host gives programs one: from 3.12 on Python does not make it unasked. It lasts as long as the
+    # process, since threads that it starts make loops of their own and leave them open.
+    asyncio.set_event_loop(asyncio.new_event_loop())
     # Pulumi's packages warn of what is deprecated in them when they are imported.
     config.addinivalue_line("filterwarnings", "ignore::DeprecationWarning:pulumi_aws")
     # So does parliament, which leaves files open besides.

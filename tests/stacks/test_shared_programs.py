@@ -168,8 +168,8 @@ def test_sockets_are_kept_while_they_are_silent_and_prod_s_balancer_is_kept() ->
 def test_its_group_has_no_way_to_any_target() -> None:
     made = committed(Stack.ALB, "prod")
     assert made.all("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule") == []
-    ports = [rule.inputs["toPort"] for rule in made.all("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")]
-    assert ports == [80, 443]
+    ports = {rule.inputs["toPort"] for rule in made.all("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")}
+    assert ports == {80, 443}
 
 
 def test_bucket_of_the_log_is_ready_before_the_load_balancer_writes() -> None:
