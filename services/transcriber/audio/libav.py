@@ -1,18 +1,20 @@
 """What FFmpeg's demuxers may do here: the formats and codecs that are let in, and nothing opened beside the stream."""
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, cast
 
 import av
+import numpy as np
 from av import AudioFrame, AudioStream
 from av.container import InputContainer
 from av.error import FFmpegError
 
 from transcriber.audio.allocation import bound_allocations
 from transcriber.audio.allowance import Spent, check_cost
-from transcriber.audio.decoder import DecodeError, damaged, unsupported
+from transcriber.audio.decoder import MOST_MISSING_SECONDS, DecodeError, damaged, unsupported
 from transcriber.audio.frames import channels_of, checks, is_pause, silent
 from transcriber.audio.pipe import READ_BYTES
 from transcriber.audio.timeline import Timeline
@@ -54,7 +56,8 @@ FORMS: Mapping[str, Form] = {
     "au": Form("au", _PCM, probe_bytes=2048),
     "amr": Form("amr", frozenset(("amrnb", "amrwb")), probe_bytes=2048),
     "mpegts": Form("mpegts", _MPEG | {"aac_latm", "opus"}, gap_seconds=0.1, probe_bytes=8192),
-    "mpeg": Form("mpeg", _MPEG, gap_seconds=0.1, probe_bytes=8192),
+    # Nothing lists the streams of these: each shows up with its first packet, audio behind whole pictures.
+    "mpeg": Form("mpeg", _MPEG, gap_seconds=0.1, probe_bytes=1 << 20),
     "flv": Form("flv", _MPEG | _PCM | {"adpcm_swf", "nellymoser", "speex"}, gap_seconds=0.1, probe_bytes=2048),
     "w64": Form("w64", _MPEG | _PCM | _TELEPHONE, probe_bytes=2048),
     "sphere": Form("nistsphere", _PCM, probe_bytes=2048),
@@ -141,6 +144,15 @@ def _refuse(*_: Any) -> NoReturn:
     raise PermissionError
 
 
+def _behind_picture(container: InputContainer, stream: AudioStream) -> float:
+    """By how many seconds the audio begins later than the file: what plays it counts from there."""
+    # PyAV's types leave out that a container may not say it.
+    file = cast("int | None", container.start_time)
+    if file is None or stream.start_time is None or stream.time_base is None:
+        return 0.0
+    return float(stream.start_time * stream.time_base) - file / av.time_base
+
+
 class _Decoding:
     def __init__(self, source: Source, form: Form, sink: Sink, spent: Spent) -> None:
         self._source = source
@@ -183,10 +195,24 @@ class _Decoding:
                 self._lost = True
                 continue
             for frame in self._decoded(packet):
+                if not self._seconds:
+                    self._wait(_behind_picture(container, stream), frame)
                 self._place(frame)
                 self._add(frame)
         if self._lost:
             self._lose(self._missing_at_end(stream))
+
+    def _wait(self, seconds: float, frame: AudioFrame) -> None:
+        """Silence like `frame`, before it."""
+        if not (self._form.gap_seconds or math.inf) <= seconds <= MOST_MISSING_SECONDS:
+            return
+        left = round(seconds * frame.sample_rate)
+        while left > 0:
+            silence = np.zeros((len(frame.layout.channels), min(left, frame.sample_rate)), np.float32)
+            self._sink.stream.add(silence, frame.sample_rate)
+            self._sink.hand_over()
+            left -= silence.shape[1]
+        self._seconds += seconds
 
     def _missing_at_end(self, stream: AudioStream) -> float:
         """Of what the container said that there is."""

@@ -33,6 +33,8 @@ class Packet:
     """When it begins by the container's clock, which has its zero anywhere; if that is known."""
     discard_ns: int = 0
     """So much at the packet's end is not to be heard."""
+    late_ns: int = 0
+    """Of a track's first packet: by so much it begins later than other tracks."""
 
 
 @dataclass(frozen=True, slots=True)

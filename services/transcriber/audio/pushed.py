@@ -11,7 +11,7 @@ from av.error import FFmpegError
 
 from transcriber.audio.allocation import bound_allocations
 from transcriber.audio.allowance import check_cost
-from transcriber.audio.decoder import Block, DecodeError, damaged, unsupported
+from transcriber.audio.decoder import MOST_MISSING_SECONDS, Block, DecodeError, damaged, unsupported
 from transcriber.audio.frames import channels_of, checks
 from transcriber.audio.packets import CODECS, Demuxer, Item, Lost, Packet, Track
 from transcriber.audio.timeline import Timeline
@@ -45,6 +45,8 @@ class PushedDecoder:
         self._unmeasured = False
         """Whether nobody said how long the last such stretch was; the next cluster may show it."""
         self._held: list[tuple[Block, int]] = []
+        self._late_seconds = 0.0
+        """By so much what is held begins later than the container's other tracks."""
         self._received_bytes = 0
         self._seconds = 0.0
         self._cpu_seconds = 0.0
@@ -97,6 +99,8 @@ class PushedDecoder:
         began = time.thread_time()
         try:
             if not self._lost:
+                if self._wait():
+                    return True
                 self._add_held()
             item = self._demuxer.next()
             if item is None:
@@ -116,6 +120,8 @@ class PushedDecoder:
                 return problem
             case Packet():
                 assert self._codec is not None
+                if _GAP <= item.late_ns / 1e9 <= MOST_MISSING_SECONDS:
+                    self._late_seconds = item.late_ns / 1e9
                 decoded = self._codec.decode(item)
                 if decoded is None:
                     self._lost = True
@@ -152,6 +158,17 @@ class PushedDecoder:
         """What is held comes behind it."""
         self._lost, self._unmeasured = False, not seconds
         return damaged(seconds if self._seconds else None)
+
+    def _wait(self) -> bool:
+        """Silence before what is held, by the second; whether there was any to add."""
+        samples, rate = next((each for each in self._held if each[1]), (nothing(), 0))
+        if not rate or not self._late_seconds:
+            return False
+        seconds = min(1.0, self._late_seconds)
+        self._late_seconds -= seconds
+        self._seconds += seconds
+        self._stream.add(np.zeros((len(samples), round(seconds * rate)), np.float32), rate)
+        return True
 
     def _add_held(self) -> None:
         for samples, rate in self._held:

@@ -3,6 +3,7 @@
 import struct
 from collections import deque
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from transcriber.audio.cluster_check import ClusterCheck
 from transcriber.audio.decoder import unsupported
@@ -77,6 +78,9 @@ class WebmDemuxer:
         self._scale_ns = 1_000_000
         """What times count in; of clusters, from which those of blocks count."""
         self._cluster_time = 0
+        self._others_ns: int | None = None
+        """When other tracks begin, as far as that is known before the audio does."""
+        self._begun = False
 
     def feed(self, data: bytes) -> None:
         self._buffer += data
@@ -186,19 +190,25 @@ class WebmDemuxer:
         track, position = variable_size(content, 0)
         if track not in self._numbers or len(content) < position + 3:
             return None
+        time_ns = (self._cluster_time + int.from_bytes(content[position : position + 2], signed=True)) * self._scale_ns
         if track != self._followed:
+            self._others_ns = time_ns if self._others_ns is None else min(self._others_ns, time_ns)
             return []
         flags = content[position + 2]
         frames = _unlaced(content[position + 3 :], flags >> 1 & 3)
         if frames is None:
             return None
         last = len(frames) - 1
-        time_ns = (self._cluster_time + int.from_bytes(content[position : position + 2], signed=True)) * self._scale_ns
-        return [
+        packets = [
             Packet(data, time_ns=time_ns if at == 0 else None, discard_ns=discard_ns if at == last else 0)
             for at, data in enumerate(frames)
             if data
         ]
+        if packets and not self._begun:
+            self._begun = True
+            others_ns = time_ns if self._others_ns is None else self._others_ns
+            packets[0] = replace(packets[0], late_ns=max(0, time_ns - others_ns))
+        return packets
 
     def _begin_damage(self) -> bool:
         if self._followed is None:
