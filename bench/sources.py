@@ -74,9 +74,11 @@ FFMPEG = {
     "ogg opus": "-c:a libopus -f ogg -page_duration 200000",
     "ogg vorbis": "-c:a libvorbis -f ogg",
     "ogg flac": "-c:a flac -f ogg",
+    "ogg speex": "-c:a libspeex -ar 16000 -ac 1 -f ogg",
     "flac": "-c:a flac -f flac",
     "mp3": "-c:a libmp3lame -f mp3",
     "mp3 with ID3": "-c:a libmp3lame -metadata title=talk -id3v2_version 3 -write_id3v1 1 -f mp3",
+    "mp2": "-c:a mp2 -f mp2",
     "aac": "-c:a aac -f adts",
     "mp4 fragmented": "-c:a aac -f mp4 -movflags frag_keyframe+empty_moov+default_base_moof -frag_duration 250000",
     "au": "-c:a pcm_s16be -f au",
@@ -84,11 +86,15 @@ FFMPEG = {
     "matroska aac": "-c:a aac -f matroska",
     "mpegts aac": "-c:a aac -f mpegts",
     "mpegts ac3": "-c:a ac3 -f mpegts",
+    "mpeg mp2": "-c:a mp2 -f mpeg",
+    "flv mp3": "-c:a libmp3lame -ar 44100 -f flv",
+    "flv aac": "-c:a aac -f flv",
 }
 """To a pipe. Formats whose muxers go back are written to a file: AIFF and RF64 from a pipe have sizes of zero in their
 headers, so that ffmpeg itself reads nothing of them (the service takes such RF64, and refuses such AIFF)."""
 FFMPEG_FILES = {
     "aiff": ("aiff", "-c:a pcm_s16be"),
+    "w64": ("w64", "-c:a pcm_s24le"),
     "RF64": ("wav", "-c:a pcm_s16le -rf64 always"),
     "m4a": ("m4a", "-c:a aac"),
     "m4a alac": ("m4a", "-c:a alac"),
@@ -108,6 +114,7 @@ SOX = {
     "mp3": "-t mp3 -C 64",
     "aiff": "-t aiff",
     "au": "-t au -b 16",
+    "sphere": "-t sph -b 16",
 }
 WAVES = {"8 bits": 1, "16 bits": 2, "24 bits": 3, "32 bits": 4}
 

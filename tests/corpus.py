@@ -52,6 +52,7 @@ RECIPES: Mapping[str, Recipe] = {
     "matroska pcm": Recipe("matroska", "pcm_s16be", 44_100, 2, demuxer="matroska"),
     "matroska vorbis": Recipe("webm", "vorbis", 44_100, 2, demuxer="matroska", codec_options=_VORBIS),
     "ogg opus": Recipe("ogg", "libopus", codec_options={"b": "24000"}, options={"page_duration": "200000"}),
+    "ogg opus 7.1": Recipe("ogg", "libopus", channels=8),
     "ogg opus stereo": Recipe("ogg", "libopus", channels=2, options={"page_duration": "60000"}),
     "ogg vorbis": Recipe("ogg", "vorbis", 44_100, 2, codec_options=_VORBIS, options={"page_duration": "100000"}),
     "ogg flac": Recipe("oga", "flac", 16_000, demuxer="ogg", options={"page_duration": "100000"}, seekable=True),
@@ -61,6 +62,7 @@ RECIPES: Mapping[str, Recipe] = {
     "mp3 file": Recipe("mp3", "libmp3lame", 22_050, 2, codec_options={"q": "5"}, seekable=True),
     "mp2": Recipe("mp2", "mp2", 44_100, demuxer="mp3"),
     "aac": Recipe("adts", "aac", 44_100, demuxer="aac"),
+    "aac 7.1": Recipe("adts", "aac", 48_000, 8, demuxer="aac"),
     "mp4 fragmented": Recipe("mp4", "aac", options=FRAGMENTED, demuxer="mov"),
     "mp4 fragmented stereo": Recipe("mp4", "aac", channels=2, options=FRAGMENTED, demuxer="mov"),
     "mp4 opus fragmented": Recipe("mp4", "libopus", options=FRAGMENTED, demuxer="mov"),
@@ -75,7 +77,7 @@ RECIPES: Mapping[str, Recipe] = {
     "mpegts": Recipe("mpegts", "aac", 44_100, 2),
     "mpegts mp2": Recipe("mpegts", "mp2", 48_000),
     "mpegts of a camera": Recipe("mpegts", "ac3", 48_000, 2, options={"mpegts_m2ts_mode": "1"}),
-    "mpeg": Recipe("mpeg", "mp2", 48_000, 2),
+    "mpeg": Recipe("mpeg", "mp2", 48_000, 2, at_end=True),
     "flv mp3": Recipe("flv", "libmp3lame", 44_100, demuxer="flv"),
     "flv aac": Recipe("flv", "aac", 44_100, 2, demuxer="flv"),
     "wav ima adpcm": Recipe("wav", "adpcm_ima_wav", 8_000, 2, seekable=True),
@@ -90,6 +92,9 @@ RECIPES: Mapping[str, Recipe] = {
     "avi": Recipe("avi", "libmp3lame", 44_100, seekable=True, at_end=True),
     "asf": Recipe("asf", "wmav2", 44_100, 2, codec_options={"b": "64000"}, seekable=True, at_end=True),
 }
+
+
+_LAYOUTS = {1: "mono", 2: "stereo", 8: "7.1"}
 
 
 class _Forward:
@@ -123,7 +128,7 @@ def encode(name: str, samples: NDArray[np.int16]) -> bytes:
 
 
 def _encode(recipe: Recipe, samples: NDArray[np.int16], file: Any) -> None:
-    layout = "mono" if recipe.channels == 1 else "stereo"
+    layout = _LAYOUTS[recipe.channels]
     with av.open(file, "w", format=recipe.muxer, options=dict(recipe.options)) as container:
         stream = cast(
             "AudioStream",
@@ -155,8 +160,9 @@ def decode_whole(stream: bytes, demuxer: str) -> tuple[NDArray[np.float32], int]
         resampler: AudioResampler | None = None
         for frame in container.decode(audio):
             if resampler is None:
-                resampler = AudioResampler("fltp", frame.layout, frame.sample_rate)
-            blocks += [converted.to_ndarray() for converted in resampler.resample(frame)]
+                resampler = AudioResampler("flt", frame.layout, frame.sample_rate)
+            channels = len(frame.layout.channels)
+            blocks += [converted.to_ndarray().reshape(-1, channels).T for converted in resampler.resample(frame)]
         assert resampler is not None
         return np.clip(np.concatenate(blocks, axis=1), -1, 1), audio.codec_context.sample_rate
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from av import AudioFrame
+from av import AudioFrame, AudioResampler
 from numpy.typing import NDArray
 
 from transcriber.audio.frames import channels_of
@@ -32,3 +32,17 @@ def test_every_sample_format_has_its_full_scale(kind: str) -> None:
 def test_what_is_too_loud_for_a_float_is_cut() -> None:
     frame = AudioFrame.from_ndarray(np.array([[1e300, -1e300]]), "dblp", "mono")
     assert channels_of(frame).tolist() == [[1.0, -1.0]]
+
+
+@pytest.mark.parametrize("layout", ["7.1", "8 channels", "12 channels", "hexadecagonal"])
+@pytest.mark.parametrize("kind", ["fltp", "s16p"])
+def test_as_many_planes_as_there_are_channels(layout: str, kind: str) -> None:
+    """Eight and more are where PyAV reads past FFmpeg's pointers."""
+    channels = AudioFrame(layout=layout).layout.nb_channels
+    samples = (np.arange(960 * channels) % 999 / 1024).astype(np.float32).reshape(1, -1)
+    frame = AudioFrame.from_ndarray(samples, "flt", layout)
+    frame.sample_rate = 48_000
+    (planar,) = AudioResampler(kind, layout, 48_000).resample(frame)
+    block = channels_of(planar)
+    assert block.shape == (channels, 960)
+    np.testing.assert_allclose(block, samples.reshape(-1, channels).T, atol=2**-15)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import numpy as np
-from av import AudioCodecContext, AudioFrame
+from av import AudioCodecContext, AudioFrame, AudioResampler
 
 from transcriber.audio.decoder import Block
 
@@ -35,7 +35,7 @@ def is_pause(packet: Any) -> bool:
 def silent(packet: Any) -> AudioFrame:
     """As long as a packet, up to a second: longer ones only claim it."""
     context = cast("AudioCodecContext", packet.stream.codec_context)
-    seconds = min(1.0, float((packet.duration or 0) * (packet.time_base or 0)))
+    seconds = min(1.0, max(0.0, float((packet.duration or 0) * (packet.time_base or 0))))
     silence = np.zeros((len(context.layout.channels), round(seconds * context.sample_rate)), np.float32)
     frame = AudioFrame.from_ndarray(silence, "fltp", context.layout)
     frame.sample_rate, frame.pts = context.sample_rate, packet.pts
@@ -44,8 +44,15 @@ def silent(packet: Any) -> AudioFrame:
     return frame
 
 
+_MOST_PLANES = 7
+"""PyAV counts the planes of a frame up to a null pointer. FFmpeg has eight pointers, and no null behind them: what lies
+there would be taken for the address of samples, which ends the process."""
+
+
 def channels_of(frame: AudioFrame) -> Block:
     """The samples of a frame, full scale at 1, shape (channels, samples)."""
+    if frame.format.is_planar and len(frame.layout.channels) > _MOST_PLANES:
+        frame = _interleaved(frame)
     array: Any = frame.to_ndarray()
     if not frame.format.is_planar:
         array = array.reshape(-1, len(frame.layout.channels)).T
@@ -55,3 +62,8 @@ def channels_of(frame: AudioFrame) -> Block:
     if kind in _BITS:
         return array.astype(np.float32) * np.float32(2.0 ** (1 - _BITS[kind]))
     return array if kind == "flt" else np.clip(array, -1, 1).astype(np.float32)
+
+
+def _interleaved(frame: AudioFrame) -> AudioFrame:
+    (interleaved,) = AudioResampler(frame.format.packed, frame.layout, frame.sample_rate).resample(frame)
+    return interleaved

@@ -56,8 +56,7 @@ FORMS: Mapping[str, Form] = {
     "au": Form("au", _PCM, probe_bytes=2048),
     "amr": Form("amr", frozenset(("amrnb", "amrwb")), probe_bytes=2048),
     "mpegts": Form("mpegts", _MPEG | {"aac_latm", "opus"}, gap_seconds=0.1, probe_bytes=8192),
-    # Nothing lists the streams of these: each shows up with its first packet, audio behind whole pictures.
-    "mpeg": Form("mpeg", _MPEG, gap_seconds=0.1, probe_bytes=1 << 20),
+    "mpeg": Form("mpeg", _MPEG, gap_seconds=0.1),
     "flv": Form("flv", _MPEG | _PCM | {"adpcm_swf", "nellymoser", "speex"}, gap_seconds=0.1, probe_bytes=2048),
     "w64": Form("w64", _MPEG | _PCM | _TELEPHONE, probe_bytes=2048),
     "sphere": Form("nistsphere", _PCM, probe_bytes=2048),
